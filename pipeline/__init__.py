@@ -1,0 +1,1 @@
+"""The library: words, domain, bus and edges. Everything here can be tested without starting a process."""

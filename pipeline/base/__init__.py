@@ -1,0 +1,1 @@
+"""The ground every room stands on: units, clocks, errors, log events and configuration."""

@@ -1,0 +1,144 @@
+"""Typed configuration from TOML: ``default.toml``, with ``local.toml`` and ``secrets.local.toml`` laid over it.
+
+Every key has its type and its default in ``settings.py``; an unknown key or a wrong type is refused with file, key and expected type.
+Found in this order: ``--config``, ``$POLYBOT_CONFIG``, ``./config``, beside the packages, ``polybot/_defaults``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pipeline.base.errors import ConfigError
+from pipeline.base.settings import Settings
+
+ENVIRONMENT = "POLYBOT_CONFIG"
+LAYERS = ("default.toml", "local.toml", "secrets.local.toml")
+BUILT_IN = "built in"
+SECRET_SECTION = "secrets"
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings in force and, for each ``section.key``, the file or option that set it."""
+
+    settings: Settings
+    origins: dict[str, str] = field(default_factory=dict)
+
+    def origin(self, section: str, key: str) -> str:
+        """Where the value of a key comes from; ``built in`` if no file names it."""
+        return self.origins.get(f"{section}.{key}", BUILT_IN)
+
+    def with_values(self, values: Mapping[str, Mapping[str, Any]], origin: str) -> Config:
+        """The same settings with some values replaced, as a command's options do. Raises ConfigError."""
+        return merge(self, values, origin)
+
+
+def find_config(given: Path | None = None, environment: Mapping[str, str] | None = None) -> Path:
+    """The folder or file of the configuration. Raises ConfigError if none is found."""
+    if given is not None:
+        if not given.exists():
+            raise ConfigError(f"--config {given}: no such file or folder; give a folder with default.toml, or one TOML file")
+        return given
+    named = (os.environ if environment is None else environment).get(ENVIRONMENT)
+    if named:
+        if not Path(named).exists():
+            raise ConfigError(f"${ENVIRONMENT} names {named}, which does not exist; unset it or give a folder with default.toml")
+        return Path(named)
+    beside = Path(__file__).resolve().parents[2]
+    candidates = (Path("config"), beside / "config", beside / "polybot" / "_defaults" / "config")
+    for folder in candidates:
+        if (folder / LAYERS[0]).is_file():
+            return folder
+    raise ConfigError("no config/default.toml was found here or beside the program; give --config FOLDER")
+
+
+def load_config(given: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
+    """Read the configuration: all layers of a folder, or one file (TOML, or the JSON that ``up`` writes) alone."""
+    place = find_config(given, environment)
+    config = Config(Settings())
+    files = [place / name for name in LAYERS if (place / name).is_file()] if place.is_dir() else [place]
+    if not files:
+        raise ConfigError(f"{place}: holds no default.toml")
+    for file in files:
+        config = merge(config, read_values(file), str(file))
+    return config
+
+
+def read_values(file: Path) -> dict[str, dict[str, Any]]:
+    """The tables of one file; numbers with a point are Decimals. Raises ConfigError with the file and the parser's place."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        if file.suffix == ".json":
+            return dict(msgspec.json.decode(text, type=dict[str, dict[str, Any]]))
+        return dict(tomllib.loads(text, parse_float=Decimal))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read: {error}") from None
+    except (tomllib.TOMLDecodeError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{file}: not valid {file.suffix[1:].upper()}: {error}") from None
+
+
+def write_effective(config: Config, file: Path) -> None:
+    """Write the settings in force as one JSON file, readable by its owner only, for the processes of one session."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as out:
+        out.write(msgspec.json.format(msgspec.json.encode(config.settings), indent=2))
+
+
+def merge(config: Config, values: Mapping[str, Mapping[str, Any]], origin: str) -> Config:
+    """Lay tables over the settings, checking every key. Raises ConfigError naming origin, section, key and expected type."""
+    sections = {f.name: f for f in msgspec.structs.fields(Settings)}
+    settings, origins = config.settings, dict(config.origins)
+    for section, table in values.items():
+        if section not in sections:
+            raise ConfigError(f"{origin}: [{section}]: no such section{_near(section, sections)}")
+        if not isinstance(table, Mapping):
+            raise ConfigError(f"{origin}: {section}: expected a section [{section}], got {table!r}")
+        current = getattr(settings, section)
+        keys = {f.name: f for f in msgspec.structs.fields(type(current))}
+        changed = {}
+        for key, value in table.items():
+            if key not in keys:
+                raise ConfigError(f"{origin}: [{section}] {key}: no such key{_near(key, keys)}")
+            changed[key] = _typed(value, keys[key].type, f"{origin}: [{section}] {key}")
+            origins[f"{section}.{key}"] = origin
+        try:
+            replaced = msgspec.structs.replace(current, **changed)
+            settings = msgspec.structs.replace(settings, **{section: replaced})
+        except ValueError as error:
+            raise ConfigError(f"{origin}: [{section}]: {error}") from None
+    return Config(settings, origins)
+
+
+def _typed(value: Any, wanted: Any, where: str) -> Any:
+    """One value in its declared type; a float never gets in."""
+    try:
+        return msgspec.convert(value, wanted, strict=not isinstance(value, str) or wanted is not Decimal)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"{where} = {_shown(value)}: {str(error).split(' - at')[0].lower()}; expected {_name(wanted)}"
+        ) from None
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, Decimal) else repr(value)
+
+
+def _name(wanted: Any) -> str:
+    """A type as a person writes it."""
+    plain = {str: "a text", int: "a whole number", bool: "true or false", Decimal: "a decimal number"}
+    return plain.get(wanted, str(wanted).replace("typing.", "").replace("decimal.", ""))
+
+
+def _near(word: str, known: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(sorted(known))}"

@@ -1,0 +1,51 @@
+"""The name of every log event: a fact in the past tense. Values go in fields, never into the name."""
+
+PROCESS_STARTED = "process_started"
+PROCESS_STOPPED = "process_stopped"
+PROCESS_FAILED = "process_failed"
+
+ROLE_STARTED = "role_started"
+ROLE_DIED = "role_died"
+ROLE_RESTARTED = "role_restarted"
+ROLE_HUNG = "role_hung"
+ROLES_STOPPED = "roles_stopped"
+
+LINK_CONNECTED = "link_connected"
+LINK_LOST = "link_lost"
+LINK_SILENT = "link_silent"
+FRAME_REFUSED = "frame_refused"
+EVENT_UNKNOWN = "event_unknown"
+SNAPSHOT_FAILED = "snapshot_failed"
+SNAPSHOT_BUDGET_SPENT = "snapshot_budget_spent"
+RECORDING_ROTATED = "recording_rotated"
+FEED_ENDED = "feed_ended"
+
+BOOK_RESYNCED = "book_resynced"
+BOOK_SUSPECTED = "book_suspected"
+MARKET_RESOLVED = "market_resolved"
+
+ORDER_PLACED = "order_placed"
+ORDER_REJECTED = "order_rejected"
+ORDER_CANCELLED = "order_cancelled"
+ORDER_FILLED = "order_filled"
+COMMAND_EXPIRED = "command_expired"
+COMMAND_DROPPED = "command_dropped"
+TRADING_HALTED = "trading_halted"
+TRADING_RESUMED = "trading_resumed"
+
+STREAM_GAP_SEEN = "stream_gap_seen"
+MESSAGES_DROPPED = "messages_dropped"
+RECORDS_RESENT = "records_resent"
+
+DATABASE_OPENED = "database_opened"
+DATABASE_MIGRATED = "database_migrated"
+ROWS_PRUNED = "rows_pruned"
+COMMIT_FAILED = "commit_failed"
+
+JOB_FAILED = "job_failed"
+CATALOGUE_FETCHED = "catalogue_fetched"
+MARKET_REFUSED = "market_refused"
+
+FAKE_VENUE_LISTENING = "fake_venue_listening"
+FAKE_CLIENT_CONNECTED = "fake_client_connected"
+FAKE_CLIENT_LEFT = "fake_client_left"

@@ -1,0 +1,181 @@
+"""Every setting: its section, name, type and default. ``config/default.toml`` shows the same with a comment each.
+
+Money and shares are Decimals in dollars and shares; durations are whole numbers with the unit in the name.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+VenueName = Literal["fake", "polymarket", "recording", "generic"]
+VENUE_NAMES: tuple[str, ...] = ("fake", "polymarket", "recording", "generic")
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The base of all sections."""
+
+
+class PolymarketSection(Section):
+    gamma_url: str = "https://gamma-api.polymarket.com"
+    clob_url: str = "https://clob.polymarket.com"
+    ws_url: str = "wss://ws-subscriptions-clob.polymarket.com/ws/market"
+    relayer_url: str = "https://relayer-v2.polymarket.com"
+
+
+class VenueSection(Section):
+    name: VenueName = "polymarket"
+    recording: str = ""
+    speed: Decimal = Decimal(1)
+    tokens_per_socket: int = 200
+    ping_interval_ms: int = 10_000
+    link_silence_ms: int = 30_000
+    reconnect_min_ms: int = 500
+    reconnect_max_ms: int = 30_000
+    max_frame_bytes: int = 16_777_216
+    rest_timeout_ms: int = 5_000
+    rest_per_10_s: int = 400
+    books_per_request: int = 100
+
+
+class FakeVenueSection(Section):
+    host: str = "127.0.0.1"
+    port: int = 8765
+    seed: int = 1
+    rate_per_s: int = 150
+    binary_markets: int = 4
+    event_markets: int = 4
+    recording: str = ""
+
+
+class DbSection(Section):
+    url: str = "sqlite:///./polybot.db"
+    wal: bool = True
+    synchronous: Literal["OFF", "NORMAL", "FULL"] = "NORMAL"
+    commit_interval_ms: int = 100
+    commit_rows: int = 5_000
+
+
+class IngestionSection(Section):
+    buffer_messages: int = 10_000
+    staleness_ms: int = 30_000
+    snapshot_interval_ms: int = 60_000
+    prune_interval_ms: int = 300_000
+    retention_ms: int = 604_800_000
+    gamma_refresh_ms: int = 300_000
+    staleness_interval_ms: int = 5_000
+    record: bool = True
+    record_rotate_mb: int = 64
+
+
+class BookSection(Section):
+    depth: int = 10
+    batch_close_ms: int = 50
+    resyncs_per_minute: int = 60
+
+
+class UniverseSection(Section):
+    events: tuple[str, ...] = ()
+    markets: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    min_volume_24h: Decimal = Decimal(0)
+    max_tokens: int = 200
+
+
+class StrategySection(Section):
+    dutch_book: bool = True
+    spread_capture: bool = True
+
+
+class ThresholdsSection(Section):
+    min_profit_usdc: Decimal = Decimal("0.02")
+
+
+class SpreadCaptureSection(Section):
+    edge: Decimal = Decimal("0.01")
+    size: Decimal = Decimal(20)
+    max_inventory: Decimal = Decimal(200)
+    max_exposure_usdc: Decimal = Decimal(500)
+    lean: Decimal = Decimal("0.01")
+    min_requote_interval_ms: int = 500
+    min_change_ticks: int = 1
+    max_book_age_ms: int = 60_000
+
+
+class DutchBookSection(Section):
+    safety_margin_usdc: Decimal = Decimal("0.01")
+    max_sets: Decimal = Decimal(100)
+
+
+class ExecutionSection(Section):
+    relayer: Literal["fake"] = "fake"
+    fill_ratio: Decimal = Decimal("0.5")
+    command_ttl_ms: int = 2_000
+
+
+class RiskSection(Section):
+    max_order_usdc: Decimal = Decimal(200)
+    max_open_orders: int = 200
+    max_total_notional_usdc: Decimal = Decimal(5_000)
+
+
+class BusSection(Section):
+    transport: Literal["auto", "ipc", "tcp"] = "auto"
+    base_port: int = 17_400
+    state_dir: str = "./var"
+    log_inputs: bool = False
+    heartbeat_ms: int = 1_000
+    resend_ms: int = 500
+
+
+class SupervisorSection(Section):
+    stop_timeout_ms: int = 5_000
+    restart_min_ms: int = 100
+    restart_max_ms: int = 5_000
+    max_deaths_per_minute: int = 5
+    heartbeat_timeout_ms: int = 10_000
+    runs_days: int = 14
+
+
+class LogSection(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class SecretsSection(Section):
+    private_key: str = ""
+    api_key: str = ""
+    api_secret: str = ""
+    api_passphrase: str = ""
+
+
+class Settings(Section):
+    """All sections."""
+
+    polymarket: PolymarketSection = PolymarketSection()
+    venue: VenueSection = VenueSection()
+    fake_venue: FakeVenueSection = FakeVenueSection()
+    db: DbSection = DbSection()
+    ingestion: IngestionSection = IngestionSection()
+    book: BookSection = BookSection()
+    universe: UniverseSection = UniverseSection()
+    strategy: StrategySection = StrategySection()
+    thresholds: ThresholdsSection = ThresholdsSection()
+    spread_capture: SpreadCaptureSection = SpreadCaptureSection()
+    dutch_book: DutchBookSection = DutchBookSection()
+    execution: ExecutionSection = ExecutionSection()
+    risk: RiskSection = RiskSection()
+    bus: BusSection = BusSection()
+    supervisor: SupervisorSection = SupervisorSection()
+    log: LogSection = LogSection()
+    secrets: SecretsSection = SecretsSection()
+
+
+def shown(value: Any) -> str:
+    """A setting's value as TOML writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(shown(item) for item in value) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,109 @@
+"""Money and shares as integer millionths, and the named ways to turn text into them and back.
+
+One unit is one millionth: of a dollar a share (a price), of a share (a size), of a dollar (a notional).
+No float ever holds one. Where a result must be rounded the function's name says which way.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import NewType
+
+PriceE6 = NewType("PriceE6", int)
+"""A price in millionths of a dollar a share: 0 to ``ONE_E6``."""
+SizeE6 = NewType("SizeE6", int)
+"""A number of shares in millionths of a share."""
+UsdcE6 = NewType("UsdcE6", int)
+"""An amount of collateral in millionths of a dollar."""
+
+ONE_E6 = 1_000_000
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+
+
+def parse_e6(text: str) -> int:
+    """Millionths in a decimal text such as ``"0.41"`` or ``"-10"``; exact.
+
+    Raises ValueError for anything that is not a finite decimal number with at most six decimal places.
+    """
+    whole, _, part = text.partition(".")
+    if len(part) <= 6 and part.isascii() and whole.isascii():
+        digits = whole[1:] if whole[:1] in ("-", "+") else whole
+        if (digits.isdigit() or (not digits and part)) and (part.isdigit() or not part):
+            value = int(digits or "0") * ONE_E6 + int((part + "000000")[:6])
+            return -value if whole[:1] == "-" else value
+    return _e6_of_decimal(text)
+
+
+def _e6_of_decimal(text: str) -> int:
+    """The slow way, for exponents, long tails of zeros and errors."""
+    try:
+        scaled = Decimal(text) * ONE_E6
+    except (InvalidOperation, ValueError):
+        raise ValueError(f"{text!r} is not a decimal number") from None
+    if not scaled.is_finite() or scaled != scaled.to_integral_value():
+        raise ValueError(f"{text!r} is not a finite number with at most six decimal places")
+    return int(scaled)
+
+
+@lru_cache(maxsize=65_536)
+def parse_price_e6(text: str) -> PriceE6:
+    """A price in millionths. A price outside 0 to 1 is a ValueError: no outcome token can cost it."""
+    value = parse_e6(text)
+    if not 0 <= value <= ONE_E6:
+        raise ValueError(f"price {text} is outside 0 to 1")
+    return PriceE6(value)
+
+
+@lru_cache(maxsize=65_536)
+def parse_size_e6(text: str) -> SizeE6:
+    """A size in millionths of a share. A negative size is a ValueError."""
+    value = parse_e6(text)
+    if value < 0:
+        raise ValueError(f"size {text} is negative")
+    return SizeE6(value)
+
+
+def e6_of_decimal(value: Decimal) -> int:
+    """Millionths of an exact Decimal, as configuration holds money; raises ValueError if it has more places."""
+    return _e6_of_decimal(str(value))
+
+
+def format_e6(value: int) -> str:
+    """The shortest decimal text of a number of millionths: ``410000`` is ``"0.41"``."""
+    sign, value = ("-", -value) if value < 0 else ("", value)
+    whole, part = divmod(value, ONE_E6)
+    if not part:
+        return f"{sign}{whole}"
+    return f"{sign}{whole}." + f"{part:06d}".rstrip("0")
+
+
+def decimal_of_e6(value: int) -> Decimal:
+    """The exact Decimal of a number of millionths."""
+    return Decimal(value).scaleb(-6)
+
+
+def notional_floor_e6(price_e6: int, size_e6: int) -> UsdcE6:
+    """price x size in millionths of a dollar, rounded down: what a seller may count on."""
+    return UsdcE6(price_e6 * size_e6 // ONE_E6)
+
+
+def notional_ceil_e6(price_e6: int, size_e6: int) -> UsdcE6:
+    """price x size in millionths of a dollar, rounded up: what a buyer must have."""
+    return UsdcE6(-(-price_e6 * size_e6 // ONE_E6))
+
+
+def floor_to(value_e6: int, step_e6: int) -> int:
+    """The largest multiple of ``step_e6`` that is not above the value: a bid's direction."""
+    return value_e6 // step_e6 * step_e6
+
+
+def ceil_to(value_e6: int, step_e6: int) -> int:
+    """The smallest multiple of ``step_e6`` that is not below the value: an ask's direction."""
+    return -(-value_e6 // step_e6) * step_e6
+
+
+def complement_e6(price_e6: int) -> PriceE6:
+    """The other outcome's price for the same liquidity: YES at p is NO at 1 - p."""
+    return PriceE6(ONE_E6 - price_e6)

@@ -1,0 +1,122 @@
+"""What a role does, without sockets, threads or time: messages in, messages out. The same class runs everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+from pipeline.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message with its envelope: the stream it came on, who sent it in which run, and its number there."""
+
+    stream: str
+    producer: str
+    run_id: str
+    seq: int
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """``seq`` of one topic jumped: messages from one sender were lost. Only on streams whose policy is resync or count."""
+
+    stream: str
+    topic: str
+    producer: str
+    expected: int
+    got: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStarted:
+    """A sender on a stream is a new run: what it said before is history."""
+
+    stream: str
+    producer: str
+    run_id: str
+
+
+class Stage:
+    """One role. Subclasses override what they need; every method returns (or yields) the messages to send.
+
+    ``now_ns`` is the runner's clock: the only time a stage may use. A message that no stream of the role carries goes to the
+    role's edges (``pipeline.bus.edge``); what an edge says arrives through ``handle`` like everything else.
+    """
+
+    role: ClassVar[str]
+
+    def start(self, now_ns: int) -> Iterable[Message]:
+        """Called once, before anything else."""
+        return ()
+
+    def receive(self, arrival: Arrival, now_ns: int) -> Iterable[Message]:
+        """One message with its envelope. Override it only where the sender matters."""
+        return self.handle(arrival.message, now_ns)
+
+    def handle(self, msg: Message, now_ns: int) -> Iterable[Message]:
+        """One message."""
+        return ()
+
+    def missed(self, gap: Gap, now_ns: int) -> Iterable[Message]:
+        """Messages of a topic were lost; the runner has counted it and asks the publisher for the topic's current state."""
+        return ()
+
+    def peer_started(self, peer: PeerStarted, now_ns: int) -> Iterable[Message]:
+        """A sender restarted."""
+        return ()
+
+    def current(self, topic: str) -> Iterable[Message]:
+        """The state behind every topic that starts with ``topic``, for a new subscriber."""
+        return ()
+
+    def next_timer_ns(self) -> int | None:
+        """When ``on_timer`` wants to be called next; None: never."""
+        return None
+
+    def on_timer(self, now_ns: int) -> Iterable[Message]:
+        """Called when ``now_ns`` has reached ``next_timer_ns()``; must move it on."""
+        return ()
+
+    def stop(self, now_ns: int) -> Iterable[Message]:
+        """Called once, last: what must still be said."""
+        return ()
+
+    def counts(self) -> dict[str, int]:
+        """Totals since the start, for heartbeats and summaries."""
+        return {}
+
+
+class InlineEdge(Protocol):
+    """An edge that runs in its stage's own thread: replayed recordings, fakes. Deterministic."""
+
+    accepts: tuple[type[Message], ...]
+
+    def take(self, msg: Message, now_ns: int) -> Iterable[Message]:
+        """A message from the stage; the answers come back to it at once."""
+
+    def next_ns(self) -> int | None:
+        """When ``due`` has something next; None: nothing more will come unasked."""
+
+    def due(self, now_ns: int) -> Iterable[Message]:
+        """What is due by ``now_ns``, in order."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who is running: one ``session_id`` for a whole ``up``, one ``run_id`` for each start of a process."""
+
+    session_id: str
+    run_id: str
+    producer: str
+
+
+@dataclass
+class StagePlan:
+    """A stage with what it needs around it, for a composition."""
+
+    stage: Stage
+    edges: list[InlineEdge] = field(default_factory=list)

@@ -1,0 +1,265 @@
+"""The one table of who sends what to whom. Nothing else names streams, endpoints, peers, limits or policies.
+
+The one that is alone binds; the ones that are many connect. On an XPUB/SUB stream the binder speaks and the connected listen;
+on a PUSH/PULL stream the connected speak and the binder listens. The topic of a message is ``<stream>.<key>``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.messages import Message
+from pipeline.messages.control import BookWanted, Committed, Heartbeat, JobDue
+from pipeline.messages.market import (
+    BadFeedFrame,
+    BestBidAsk,
+    BookDelta,
+    BookSnapshot,
+    FeedStatus,
+    MarketResolved,
+    MarketUniverse,
+    NewMarket,
+    TickSizeChange,
+    TradePrint,
+    VenueBook,
+    VenuePriceChange,
+    VenueTrade,
+)
+from pipeline.messages.orders import (
+    CancelAll,
+    CancelEverything,
+    CancelOrder,
+    ExecSnapshot,
+    Fill,
+    Halt,
+    OrderUpdate,
+    PlaceOrder,
+    Resume,
+    TradingHalted,
+    TradingResumed,
+)
+from pipeline.messages.records import (
+    AuditRecord,
+    BookEvents,
+    BookLevels,
+    BookStateChanged,
+    FeedGap,
+    FillRecord,
+    HaltRecord,
+    MarketStatus,
+    MarketVersion,
+    Opportunity,
+    OrderRecord,
+    PortfolioRow,
+    RunEnded,
+    RunStarted,
+)
+
+Kind = Literal["pubsub", "pushpull"]
+WhenFull = Literal["supersede", "resync", "count", "journal", "raise", "expire"]
+
+SCHEDULER, GATEWAY, BOOK_BUILDER, STRATEGY, EXECUTOR, WRITER = (
+    "scheduler",
+    "gateway",
+    "book_builder",
+    "strategy",
+    "executor",
+    "writer",
+)
+SUPERVISOR, CLI = "supervisor", "cli"
+ROLES = (WRITER, EXECUTOR, STRATEGY, BOOK_BUILDER, GATEWAY, SCHEDULER)
+"""The six roles, in the order in which a lockstep run serves them."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One row of the table. ``carries`` lists every kind of message; ``hwm`` counts messages."""
+
+    name: str
+    kind: Kind
+    binds: str
+    connects: tuple[str, ...]
+    carries: tuple[type[Message], ...]
+    hwm: int
+    when_full: WhenFull
+    port: int
+    """The port on loopback where a platform has no ipc transport, added to ``[bus] base_port``."""
+
+    @property
+    def senders(self) -> tuple[str, ...]:
+        return (self.binds,) if self.kind == "pubsub" else self.connects
+
+    @property
+    def receivers(self) -> tuple[str, ...]:
+        return self.connects if self.kind == "pubsub" else (self.binds,)
+
+
+STREAMS: tuple[Stream, ...] = (
+    Stream(
+        "universe",
+        "pubsub",
+        binds=SCHEDULER,
+        connects=(GATEWAY, BOOK_BUILDER, STRATEGY, EXECUTOR),
+        carries=(MarketUniverse,),
+        hwm=100,
+        when_full="supersede",
+        port=0,
+    ),
+    Stream(
+        "control",
+        "pubsub",
+        binds=SCHEDULER,
+        connects=(GATEWAY, BOOK_BUILDER, STRATEGY, EXECUTOR, WRITER),
+        carries=(JobDue,),
+        hwm=100,
+        when_full="resync",
+        port=1,
+    ),
+    Stream(
+        "feed",
+        "pubsub",
+        binds=GATEWAY,
+        connects=(BOOK_BUILDER,),
+        carries=(
+            VenueBook,
+            VenuePriceChange,
+            BookDelta,
+            VenueTrade,
+            TickSizeChange,
+            BestBidAsk,
+            NewMarket,
+            MarketResolved,
+            FeedStatus,
+            BadFeedFrame,
+        ),
+        hwm=10_000,
+        when_full="resync",
+        port=2,
+    ),
+    Stream(
+        "resync",
+        "pushpull",
+        binds=GATEWAY,
+        connects=(BOOK_BUILDER,),
+        carries=(BookWanted,),
+        hwm=1_000,
+        when_full="count",
+        port=3,
+    ),
+    Stream(
+        "book",
+        "pubsub",
+        binds=BOOK_BUILDER,
+        connects=(STRATEGY, EXECUTOR),
+        carries=(BookSnapshot, TradePrint),
+        hwm=10_000,
+        when_full="supersede",
+        port=4,
+    ),
+    Stream(
+        "command",
+        "pushpull",
+        binds=EXECUTOR,
+        connects=(STRATEGY,),
+        carries=(PlaceOrder, CancelOrder, CancelAll),
+        hwm=64,
+        when_full="expire",
+        port=5,
+    ),
+    Stream(
+        "operator",
+        "pushpull",
+        binds=EXECUTOR,
+        connects=(CLI, SCHEDULER),
+        carries=(Halt, Resume, CancelEverything),
+        hwm=64,
+        when_full="raise",
+        port=6,
+    ),
+    Stream(
+        "exec",
+        "pubsub",
+        binds=EXECUTOR,
+        connects=(STRATEGY,),
+        carries=(ExecSnapshot, OrderUpdate, Fill, TradingHalted, TradingResumed),
+        hwm=1_000,
+        when_full="resync",
+        port=7,
+    ),
+    Stream(
+        "persist.durable",
+        "pushpull",
+        binds=WRITER,
+        connects=(EXECUTOR,),
+        carries=(OrderRecord, FillRecord, AuditRecord, HaltRecord),
+        hwm=1_000,
+        when_full="journal",
+        port=8,
+    ),
+    Stream(
+        "persist.lossy",
+        "pushpull",
+        binds=WRITER,
+        connects=(SCHEDULER, GATEWAY, BOOK_BUILDER, STRATEGY, EXECUTOR),
+        carries=(
+            BookEvents,
+            BookLevels,
+            TradePrint,
+            MarketVersion,
+            MarketStatus,
+            BookStateChanged,
+            FeedGap,
+            Opportunity,
+            PortfolioRow,
+            RunStarted,
+            RunEnded,
+        ),
+        hwm=10_000,
+        when_full="count",
+        port=9,
+    ),
+    Stream(
+        "committed",
+        "pubsub",
+        binds=WRITER,
+        connects=(EXECUTOR,),
+        carries=(Committed,),
+        hwm=100,
+        when_full="supersede",
+        port=10,
+    ),
+    Stream(
+        "health",
+        "pushpull",
+        binds=SUPERVISOR,
+        connects=(SCHEDULER, GATEWAY, BOOK_BUILDER, STRATEGY, EXECUTOR, WRITER),
+        carries=(Heartbeat,),
+        hwm=1_000,
+        when_full="count",
+        port=11,
+    ),
+)
+
+STREAM = {stream.name: stream for stream in STREAMS}
+SUPERSEDED: frozenset[type[Message]] = frozenset({BookSnapshot, MarketUniverse, Committed})
+"""State kinds: complete in themselves, so that a receiver that has fallen behind may handle only the newest of each topic."""
+
+
+def sends(role: str) -> tuple[Stream, ...]:
+    """The streams a role speaks on."""
+    return tuple(stream for stream in STREAMS if role in stream.senders)
+
+
+def receives(role: str) -> tuple[Stream, ...]:
+    """The streams a role listens to."""
+    return tuple(stream for stream in STREAMS if role in stream.receivers)
+
+
+def routes(role: str) -> dict[type[Message], tuple[Stream, ...]]:
+    """For each kind of message a role may send, the streams it goes to (a TradePrint goes to two)."""
+    found: dict[type[Message], list[Stream]] = {}
+    for stream in sends(role):
+        for kind in stream.carries:
+            found.setdefault(kind, []).append(stream)
+    return {kind: tuple(streams) for kind, streams in found.items()}

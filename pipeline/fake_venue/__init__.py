@@ -1,0 +1,1 @@
+"""An offline Polymarket on loopback: seeded order flow, matching, HTTP and websocket."""

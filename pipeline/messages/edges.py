@@ -1,0 +1,118 @@
+"""What passes between a stage and its edges, inside one process: raw bytes from outside, and requests to the outside.
+
+These kinds are on no stream. An edge thread sends them to its stage's loop; a stage sends requests by returning them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipeline.messages import Message
+from pipeline.messages.market import LinkState, Market
+
+# --- gateway -------------------------------------------------------------------------------------------------------
+
+
+class RawFrame(Message, frozen=True, kw_only=True, gc=False):
+    """One frame from outside, exactly as received. ``ts_ns`` is the wall clock at receipt, ``mono_ns`` the monotonic one (0 in replay).
+
+    ``where`` names its place for a complaint: ``file:line`` of a recording, or the link.
+    """
+
+    link_id: str
+    data: bytes
+    mono_ns: int = 0
+    where: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.link_id
+
+
+class FrameSent(Message, frozen=True, kw_only=True, gc=False):
+    """One frame we sent (a subscription, a PING): recorded, never interpreted."""
+
+    link_id: str
+    data: bytes
+    mono_ns: int = 0
+
+
+class LinkEvent(Message, frozen=True, kw_only=True, gc=False):
+    """A websocket link changed its state. ``token_ids`` are the tokens that the link carries."""
+
+    link_id: str
+    state: LinkState
+    reason: str = ""
+    token_ids: tuple[str, ...] = ()
+    mono_ns: int = 0
+
+
+class FollowTokens(Message, frozen=True, kw_only=True, gc=False):
+    """The gateway asks its websocket edge to carry exactly these tokens, in this order."""
+
+    token_ids: tuple[str, ...]
+
+
+class FetchBooks(Message, frozen=True, kw_only=True, gc=False):
+    """The gateway asks its snapshot provider for fresh books; ``markets`` runs parallel to ``token_ids``."""
+
+    token_ids: tuple[str, ...]
+    markets: tuple[str, ...]
+    cause: str
+    request_id: int = 0
+
+
+class RestBody(Message, frozen=True, kw_only=True, gc=False):
+    """The body of one HTTP answer, exactly as received. ``status`` 0: no answer, and ``error`` says why."""
+
+    request: str
+    status: int
+    body: bytes
+    request_id: int = 0
+    token_ids: tuple[str, ...] = ()
+    error: str = ""
+    mono_ns: int = 0
+
+
+class FeedEnded(Message, frozen=True, kw_only=True, gc=False):
+    """The source has no more frames: the end of a recording, or a stream closed normally."""
+
+    reason: str
+
+
+# --- scheduler -----------------------------------------------------------------------------------------------------
+
+
+class FetchCatalogue(Message, frozen=True, kw_only=True, gc=False):
+    """The scheduler asks its catalogue edge for the markets of the configured universe."""
+
+    request_id: int
+
+
+class CatalogueFetched(Message, frozen=True, kw_only=True):
+    """The catalogue's answer. ``error`` is empty when it is whole; otherwise ``markets`` is not to be used."""
+
+    request_id: int
+    markets: tuple[Market, ...]
+    source: str
+    error: str = ""
+    refused: int = 0
+
+
+# --- executor ------------------------------------------------------------------------------------------------------
+
+RelayerEventKind = Literal["accepted", "rejected", "filled", "cancelled", "cancel_refused"]
+
+
+class RelayerEvent(Message, frozen=True, kw_only=True, gc=False):
+    """What a relayer says of one order. For ``filled``: price, size, fee and liquidity of this trade, all in millionths."""
+
+    kind: RelayerEventKind
+    client_order_id: str
+    venue_order_id: str = ""
+    reason: str = ""
+    trade_id: str = ""
+    price_e6: int = 0
+    size_e6: int = 0
+    fee_e6: int = 0
+    liquidity: Literal["maker", "taker"] = "maker"

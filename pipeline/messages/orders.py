@@ -1,0 +1,188 @@
+"""Orders and what becomes of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from pipeline.messages import Message
+from pipeline.messages.market import Side
+
+OrderType = Literal["GTC", "GTD", "FOK", "FAK"]
+OrderStatus = Literal[
+    "new", "submitted", "live", "delayed", "partially_filled", "matched", "cancelled", "rejected", "expired", "unknown"
+]
+TradeStatus = Literal["matched", "mined", "confirmed", "retrying", "failed"]
+Mode = Literal["fake", "paper", "replay", "live"]
+Liquidity = Literal["maker", "taker"]
+
+OPEN_STATUSES: frozenset[str] = frozenset({"new", "submitted", "live", "delayed", "partially_filled", "unknown"})
+"""An order in one of these may still trade."""
+
+
+class Decision(msgspec.Struct, frozen=True, array_like=True):
+    """Why a command was given: the plan it belongs to, what was seen, and what was expected."""
+
+    plan_id: str
+    strategy: str
+    reason: str
+    seen: str = ""
+    decided_ns: int = 0
+    expected_profit_e6: int = 0
+    intents: int = 1
+
+
+class PlaceOrder(Message, frozen=True, kw_only=True):
+    """A strategy asks for an order. ``expires_ns``: a command that reaches the executor later is refused."""
+
+    client_order_id: str
+    token_id: str
+    market: str
+    side: Side
+    price_e6: int
+    size_e6: int
+    order_type: OrderType
+    post_only: bool
+    expires_ns: int
+    decision: Decision
+
+    @property
+    def key(self) -> str:
+        return self.client_order_id
+
+
+class CancelOrder(Message, frozen=True, kw_only=True):
+    """A strategy asks that one of its orders be cancelled."""
+
+    client_order_id: str
+    expires_ns: int
+    decision: Decision
+
+    @property
+    def key(self) -> str:
+        return self.client_order_id
+
+
+class CancelAll(Message, frozen=True, kw_only=True):
+    """A strategy asks that all its orders be cancelled, or those of one market."""
+
+    strategy: str
+    expires_ns: int
+    decision: Decision
+    market: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.strategy
+
+
+class Halt(Message, frozen=True, kw_only=True):
+    """The operator stops trading: no new orders until Resume."""
+
+    reason: str
+    cancel: bool = False
+
+
+class Resume(Message, frozen=True, kw_only=True):
+    """The operator lets trading go on."""
+
+    reason: str = ""
+
+
+class CancelEverything(Message, frozen=True, kw_only=True):
+    """The operator cancels every open order of every strategy."""
+
+    reason: str
+
+
+class OpenOrder(msgspec.Struct, frozen=True, array_like=True):
+    """One order as the executor holds it."""
+
+    client_order_id: str
+    strategy: str
+    token_id: str
+    market: str
+    side: Side
+    price_e6: int
+    size_e6: int
+    filled_e6: int
+    status: OrderStatus
+    placed_ns: int
+
+
+class Position(msgspec.Struct, frozen=True, array_like=True):
+    """Shares held of one token by one strategy, in millionths, and what they cost."""
+
+    strategy: str
+    token_id: str
+    market: str
+    inventory_e6: int
+    cost_e6: int
+    realised_e6: int = 0
+    fees_e6: int = 0
+
+
+class ExecSnapshot(Message, frozen=True, kw_only=True):
+    """All the executor holds, complete in itself; sent to each new subscriber. ``accepts`` says that commands are taken."""
+
+    accepts: bool
+    halted: bool
+    mode: Mode
+    orders: tuple[OpenOrder, ...]
+    positions: tuple[Position, ...]
+    reason: str = ""
+
+
+class OrderUpdate(Message, frozen=True, kw_only=True):
+    """What became of an order: its status after the event, and the total filled so far."""
+
+    client_order_id: str
+    strategy: str
+    token_id: str
+    market: str
+    side: Side
+    price_e6: int
+    size_e6: int
+    filled_e6: int
+    status: OrderStatus
+    venue_order_id: str = ""
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.strategy
+
+
+class Fill(Message, frozen=True, kw_only=True):
+    """A trade of one of our orders. ``notional_e6`` is what was paid or received, exact; ``fee_e6`` comes on top."""
+
+    trade_id: str
+    client_order_id: str
+    strategy: str
+    token_id: str
+    market: str
+    side: Side
+    price_e6: int
+    size_e6: int
+    notional_e6: int
+    fee_e6: int
+    liquidity: Liquidity
+    status: TradeStatus
+    mode: Mode
+
+    @property
+    def key(self) -> str:
+        return self.strategy
+
+
+class TradingHalted(Message, frozen=True, kw_only=True):
+    """Trading is stopped, and why; on disk before it is said."""
+
+    reason: str
+
+
+class TradingResumed(Message, frozen=True, kw_only=True):
+    """Trading goes on."""
+
+    reason: str = ""

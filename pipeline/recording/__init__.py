@@ -1,0 +1,1 @@
+"""Everything from outside, kept as it came: written, read back and played."""

@@ -1,0 +1,1 @@
+"""SQLite: schema, migrations, and functions of a connection and values."""

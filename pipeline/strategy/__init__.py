@@ -1,0 +1,1 @@
+"""What a strategy sees and what it wants. Pure."""

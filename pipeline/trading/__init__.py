@@ -1,0 +1,1 @@
+"""Orders, risk, fees and the portfolio. Pure."""

@@ -1,0 +1,1 @@
+"""The documented front of Polybot: the command line and the programmatic names."""

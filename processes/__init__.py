@@ -1,0 +1,1 @@
+"""One operating-system process each: a stage, its edges, and a ``main`` of one statement."""
