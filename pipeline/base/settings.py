@@ -18,14 +18,14 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The base of all sections."""
 
 
-class PolymarketSection(Section):
+class PolymarketSection(Section, frozen=True):
     gamma_url: str = "https://gamma-api.polymarket.com"
     clob_url: str = "https://clob.polymarket.com"
     ws_url: str = "wss://ws-subscriptions-clob.polymarket.com/ws/market"
     relayer_url: str = "https://relayer-v2.polymarket.com"
 
 
-class VenueSection(Section):
+class VenueSection(Section, frozen=True):
     name: VenueName = "polymarket"
     recording: str = ""
     speed: Decimal = Decimal(1)
@@ -40,7 +40,7 @@ class VenueSection(Section):
     books_per_request: int = 100
 
 
-class FakeVenueSection(Section):
+class FakeVenueSection(Section, frozen=True):
     host: str = "127.0.0.1"
     port: int = 8765
     seed: int = 1
@@ -50,7 +50,7 @@ class FakeVenueSection(Section):
     recording: str = ""
 
 
-class DbSection(Section):
+class DbSection(Section, frozen=True):
     url: str = "sqlite:///./polybot.db"
     wal: bool = True
     synchronous: Literal["OFF", "NORMAL", "FULL"] = "NORMAL"
@@ -58,7 +58,7 @@ class DbSection(Section):
     commit_rows: int = 5_000
 
 
-class IngestionSection(Section):
+class IngestionSection(Section, frozen=True):
     buffer_messages: int = 10_000
     staleness_ms: int = 30_000
     snapshot_interval_ms: int = 60_000
@@ -70,13 +70,13 @@ class IngestionSection(Section):
     record_rotate_mb: int = 64
 
 
-class BookSection(Section):
+class BookSection(Section, frozen=True):
     depth: int = 10
     batch_close_ms: int = 50
     resyncs_per_minute: int = 60
 
 
-class UniverseSection(Section):
+class UniverseSection(Section, frozen=True):
     events: tuple[str, ...] = ()
     markets: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -84,16 +84,16 @@ class UniverseSection(Section):
     max_tokens: int = 200
 
 
-class StrategySection(Section):
+class StrategySection(Section, frozen=True):
     dutch_book: bool = True
     spread_capture: bool = True
 
 
-class ThresholdsSection(Section):
+class ThresholdsSection(Section, frozen=True):
     min_profit_usdc: Decimal = Decimal("0.02")
 
 
-class SpreadCaptureSection(Section):
+class SpreadCaptureSection(Section, frozen=True):
     edge: Decimal = Decimal("0.01")
     size: Decimal = Decimal(20)
     max_inventory: Decimal = Decimal(200)
@@ -104,24 +104,24 @@ class SpreadCaptureSection(Section):
     max_book_age_ms: int = 60_000
 
 
-class DutchBookSection(Section):
+class DutchBookSection(Section, frozen=True):
     safety_margin_usdc: Decimal = Decimal("0.01")
     max_sets: Decimal = Decimal(100)
 
 
-class ExecutionSection(Section):
+class ExecutionSection(Section, frozen=True):
     relayer: Literal["fake"] = "fake"
     fill_ratio: Decimal = Decimal("0.5")
     command_ttl_ms: int = 2_000
 
 
-class RiskSection(Section):
+class RiskSection(Section, frozen=True):
     max_order_usdc: Decimal = Decimal(200)
     max_open_orders: int = 200
     max_total_notional_usdc: Decimal = Decimal(5_000)
 
 
-class BusSection(Section):
+class BusSection(Section, frozen=True):
     transport: Literal["auto", "ipc", "tcp"] = "auto"
     base_port: int = 17_400
     state_dir: str = "./var"
@@ -130,7 +130,7 @@ class BusSection(Section):
     resend_ms: int = 500
 
 
-class SupervisorSection(Section):
+class SupervisorSection(Section, frozen=True):
     stop_timeout_ms: int = 5_000
     restart_min_ms: int = 100
     restart_max_ms: int = 5_000
@@ -139,18 +139,18 @@ class SupervisorSection(Section):
     runs_days: int = 14
 
 
-class LogSection(Section):
+class LogSection(Section, frozen=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class SecretsSection(Section):
+class SecretsSection(Section, frozen=True):
     private_key: str = ""
     api_key: str = ""
     api_secret: str = ""
     api_passphrase: str = ""
 
 
-class Settings(Section):
+class Settings(Section, frozen=True):
     """All sections."""
 
     polymarket: PolymarketSection = PolymarketSection()

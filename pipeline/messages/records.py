@@ -10,8 +10,8 @@ from typing import Literal
 import msgspec
 
 from pipeline.messages import Message
-from pipeline.messages.market import Basis, Level, Market, State
-from pipeline.messages.orders import Liquidity, Mode, OrderStatus, OrderType, Side, TradeStatus
+from pipeline.messages.market import Basis, Level, Market, Side, State
+from pipeline.messages.orders import Liquidity, Mode, OrderStatus, OrderType, TradeStatus
 
 # --- persist.durable -----------------------------------------------------------------------------------------------
 
