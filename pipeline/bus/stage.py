@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
+import msgspec
+
 from pipeline.messages import Message
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """A message with its envelope: the stream it came on, who sent it in which run, and its number there."""
 
     stream: str
@@ -20,8 +21,7 @@ class Arrival:
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(msgspec.Struct, frozen=True, gc=False):
     """``seq`` of one topic jumped: messages from one sender were lost. Only on streams whose policy is resync or count."""
 
     stream: str
@@ -31,8 +31,7 @@ class Gap:
     got: int
 
 
-@dataclass(frozen=True, slots=True)
-class PeerStarted:
+class PeerStarted(msgspec.Struct, frozen=True, gc=False):
     """A sender on a stream is a new run: what it said before is history."""
 
     stream: str
@@ -48,6 +47,9 @@ class Stage:
     """
 
     role: ClassVar[str]
+
+    def recover(self, records: Iterable[Message]) -> None:
+        """The durable records of earlier lives of this role, oldest first, from its journal. Called once, before ``start``."""
 
     def start(self, now_ns: int) -> Iterable[Message]:
         """Called once, before anything else."""
@@ -79,6 +81,10 @@ class Stage:
 
     def on_timer(self, now_ns: int) -> Iterable[Message]:
         """Called when ``now_ns`` has reached ``next_timer_ns()``; must move it on."""
+        return ()
+
+    def reminders(self) -> Iterable[Message]:
+        """What is said again every 250 ms of the machine's time, so that who missed it hears it. Never called in lockstep."""
         return ()
 
     def stop(self, now_ns: int) -> Iterable[Message]:

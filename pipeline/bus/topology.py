@@ -85,6 +85,8 @@ class Stream:
     when_full: WhenFull
     port: int
     """The port on loopback where a platform has no ipc transport, added to ``[bus] base_port``."""
+    every_message: tuple[str, ...] = ()
+    """Receivers that must see every message of a ``supersede`` stream; a gap in ``seq`` makes them resynchronise."""
 
     @property
     def senders(self) -> tuple[str, ...]:
@@ -156,6 +158,7 @@ STREAMS: tuple[Stream, ...] = (
         hwm=10_000,
         when_full="supersede",
         port=4,
+        every_message=(EXECUTOR,),
     ),
     Stream(
         "command",
