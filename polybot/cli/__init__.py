@@ -1,0 +1,73 @@
+"""The command line: ``polybot`` and ``python -m polybot.cli``. Commands are listed in ``contents.py`` and imported when used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from pipeline.base.errors import PolybotError
+from polybot.cli.contents import COMMANDS, HEADINGS, Row
+
+
+class Contents(click.Group):
+    """A group that reads like a table of contents and imports a command only when it is wanted."""
+
+    def __init__(self, rows: tuple[Row, ...], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.rows = {row.name: row for row in rows}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.rows)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        row = self.rows.get(cmd_name)
+        if row is None:
+            return None
+        command = importlib.import_module(f"polybot.cli.{row.module}").command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"polybot.cli.{row.module}.command is not a click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(len(name) for name in self.rows)
+        for heading in HEADINGS:
+            with formatter.section(heading):
+                formatter.write_dl([(row.name.ljust(width), row.help) for row in self.rows.values() if row.heading == heading])
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; what Polybot refuses is one line on standard error and the error's exit code."""
+        try:
+            return super().main(*args, **kwargs)
+        except PolybotError as error:
+            click.echo(f"polybot: {error}", err=True)
+            sys.exit(error.exit_code)
+
+
+@click.group(
+    cls=Contents,
+    rows=COMMANDS,
+    epilog="polybot COMMAND --help explains a command, with an example.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="warning",
+    show_default=True,
+    help="What to log on standard error.",
+)
+@click.version_option(package_name="polybot", message="polybot %(version)s")
+def main(log_level: str) -> None:
+    """Polybot: a trading pipeline for Polymarket, on paper.
+
+    \b
+    Example:
+      polybot up --for 20
+      polybot status
+    """
+    from pipeline.base.log import set_up_logging
+
+    set_up_logging(log_level, sys.stderr)

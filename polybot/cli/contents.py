@@ -1,0 +1,38 @@
+"""The table of contents of the command line: one row a command. Adding a command is a row here and a module beside this one.
+
+The module exposes ``command``; it is imported when the command is run or asked for its help, and not before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RUN, DATA, LOOK, OPERATE = "Run the pipeline", "Bring in data", "Look at what happened", "Operate"
+HEADINGS = (RUN, DATA, LOOK, OPERATE)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A command as ``polybot --help`` lists it; ``module`` is its file's name in ``polybot/cli``."""
+
+    name: str
+    module: str
+    heading: str
+    help: str
+
+
+COMMANDS: tuple[Row, ...] = (
+    Row("up", "up", RUN, "Start all processes under the supervisor, with a live view."),
+    Row("quoter-run-ws", "quoter_run_ws", RUN, "Quote one outcome against a websocket stream, on paper."),
+    Row("replay", "replay", DATA, "Load a recorded file into a database."),
+    Row("ingest-ws", "ingest_ws", DATA, "Store one market's order books from a websocket."),
+    Row("refresh-markets", "refresh_markets", DATA, "Bring the market catalogue of a database up to date."),
+    Row("record", "record", DATA, "Record a websocket's frames to files."),
+    Row("mock-ws", "mock_ws", DATA, "Serve a JSON lines file as a websocket stream."),
+    Row("status", "status", LOOK, "Show how the feed of each market stands."),
+    Row("markets", "markets", LOOK, "List, search and show the markets of a database."),
+    Row("orders", "orders", LOOK, "List orders and what became of them."),
+    Row("audit", "audit", LOOK, "Show executed decisions: intents, answers, durations."),
+    Row("tap", "tap", OPERATE, "Print the messages of one stream of a running pipeline."),
+    Row("config", "config_show", OPERATE, "Show the settings in force and where each comes from."),
+)
