@@ -54,7 +54,9 @@ def choose_transport(wanted: Literal["auto", "ipc", "tcp"], state_dir: Path, bas
         folder.chmod(0o700)
     longest = max(len(str(folder / name).encode()) for name in STREAM)
     if longest > _LONGEST_IPC_PATH:
-        raise BadInput(f"{folder} is too long for ipc sockets ({longest} of {_LONGEST_IPC_PATH} bytes): set TMPDIR to a short path")
+        raise BadInput(
+            f"{folder} is too long for ipc sockets ({longest} of {_LONGEST_IPC_PATH} bytes): set TMPDIR to a short path"
+        )
     return Transport("ipc", socket_dir=folder)
 
 

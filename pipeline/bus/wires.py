@@ -241,7 +241,9 @@ def _bind(socket: zmq.Socket[bytes], address: str, stream: Stream) -> None:
         socket.bind(address)
     except zmq.ZMQError as error:
         socket.close(linger=0)
-        raise PortInUse(f"{address} ({stream.name}): {error}; another pipeline may use it: change [bus] state_dir or base_port") from None
+        raise PortInUse(
+            f"{address} ({stream.name}): {error}; another pipeline may use it: change [bus] state_dir or base_port"
+        ) from None
 
 
 def _connect(socket: zmq.Socket[bytes], address: str, stream: Stream) -> None:

@@ -1,0 +1,262 @@
+"""Many stages in one process: in lockstep without sockets (``direct``), or with the real sockets, a thread a stage (``inproc``).
+
+Lockstep: one thread, one message a turn, to the first of writer, executor, strategy, book_builder, gateway, scheduler that has one,
+inside a stage in the order of sending. When none has, the clock moves to the next timer. So the same inputs give the same run, byte
+for byte, at any speed; and a paper fill is seen before the strategy's view of the same book.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import zmq
+
+from pipeline.base.clock import Clock, EventClock, SystemClock
+from pipeline.bus.outbox import DURABLE
+from pipeline.bus.runner import EDGE, Runner, RunnerOptions
+from pipeline.bus.stage import Arrival, Identity, InlineEdge, Stage, StagePlan
+from pipeline.bus.topology import ROLES, WRITER, Stream, routes
+from pipeline.bus.transport import Transport
+from pipeline.messages import Message
+from pipeline.messages.control import Committed
+from pipeline.messages.records import RunEnded, RunStarted
+
+Tap = Callable[[Arrival], None]
+
+
+class _Seat:
+    """One stage of a lockstep run with its inbox, its edges and its routes."""
+
+    def __init__(self, plan: StagePlan, run_id: str) -> None:
+        self.stage, self.edges = plan.stage, tuple(plan.edges)
+        self.role = plan.stage.role
+        self.run_id = run_id
+        self.inbox: deque[Arrival] = deque()
+        self.routes: dict[type[Message], tuple[tuple[Stream, tuple[_Seat, ...]], ...]] = {}
+        self.edge_of: dict[type[Message], InlineEdge] = {kind: edge for edge in plan.edges for kind in edge.accepts}
+
+
+class Lockstep:
+    """The given stages on the ``direct`` transport. Messages to roles that are not there are dropped.
+
+    ``tap`` sees every message that goes to a stream, once a stream, in the order of sending.
+    ``source`` is what the run is fed by, for its row in ``runs``.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[StagePlan | Stage],
+        clock: EventClock | None = None,
+        *,
+        session_id: str = "lockstep",
+        source: str = "",
+        tap: Tap | None = None,
+    ) -> None:
+        self.clock = clock or EventClock()
+        self.session_id, self.source, self._tap = session_id, source, tap
+        known = {plan.stage.role: plan for plan in (p if isinstance(p, StagePlan) else StagePlan(p) for p in plans)}
+        self._seats = [_Seat(known[role], f"{session_id}.{role}") for role in ROLES if role in known]
+        by_role = {seat.role: seat for seat in self._seats}
+        for seat in self._seats:
+            for kind, streams in routes(seat.role).items():
+                seat.routes[kind] = tuple(
+                    (stream, tuple(by_role[role] for role in stream.receivers if role in by_role)) for stream in streams
+                )
+        self._writer = by_role.get(WRITER)
+        self._seq: dict[str, int] = {}
+        self.handled = 0
+
+    # --- life ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start every stage, the first of the order first, and serve each subscriber what its publishers have."""
+        now_ns = self.clock.now_ns()
+        for seat in self._seats:
+            started = RunStarted(ts_ns=now_ns, session_id=self.session_id, role=seat.role, pid=0, source=self.source)
+            if seat.role == WRITER:
+                arrival = Arrival("persist.lossy", seat.role, seat.run_id, 0, started)
+                self._send_all(seat, seat.stage.receive(arrival, now_ns))
+            else:
+                self._send(seat, started)
+        for seat in self._seats:
+            self._send_all(seat, seat.stage.start(now_ns))
+        if self._writer is not None:
+            for seat in self._seats:
+                if any(stream.name == DURABLE for routed in seat.routes.values() for stream, _ in routed):
+                    self._send_all(self._writer, self._writer.stage.current(f"committed.{seat.role}\0"))
+
+    def stop(self) -> None:
+        """Let every stage say its last words, data flowing down before the writer commits."""
+        for seat in reversed(self._seats):
+            if seat.role != WRITER:
+                now_ns = self.clock.now_ns()
+                self._send_all(seat, seat.stage.stop(now_ns))
+                self._send(seat, RunEnded(ts_ns=now_ns, role=seat.role, reason="stopped", counts=seat.stage.counts()))
+                self.run_until_idle()
+        if self._writer is not None:
+            self._send_all(self._writer, self._writer.stage.stop(self.clock.now_ns()))
+
+    def inject(self, role: str, msg: Message) -> None:
+        """Send a message as if the stage of ``role`` had returned it; the role need not be there."""
+        for seat in self._seats:
+            if seat.role == role:
+                self._send(seat, msg)
+                return
+        for stream in routes(role)[type(msg)]:
+            for seat in self._seats:
+                if seat.role in stream.receivers:
+                    seat.inbox.append(self._numbered(stream, role, f"{self.session_id}.{role}", msg))
+
+    # --- turns -----------------------------------------------------------------------------------------------------
+
+    def turn(self) -> bool:
+        """Handle one message; False if nobody has one."""
+        for seat in self._seats:
+            if seat.inbox:
+                self._take(seat, seat.inbox.popleft())
+                return True
+        return False
+
+    def run_until_idle(self) -> None:
+        """Handle messages until nobody has one; time moves only as far as they say."""
+        seats, take = self._seats, self._take
+        while True:
+            for seat in seats:
+                if seat.inbox:
+                    take(seat, seat.inbox.popleft())
+                    break
+            else:
+                return
+
+    def next_ns(self) -> int | None:
+        """When the next timer of a stage or an edge is due."""
+        due = [seat.stage.next_timer_ns() for seat in self._seats]
+        due += [edge.next_ns() for seat in self._seats for edge in seat.edges]
+        return min((ns for ns in due if ns is not None), default=None)
+
+    def advance(self, to_ns: int) -> None:
+        """Move the clock to a moment and fire what is due by then, in the order of the stages, edges last."""
+        self.clock.advance(to_ns)
+        now_ns = self.clock.now_ns()
+        for seat in self._seats:
+            self._fire_timers(seat, now_ns)
+        for seat in self._seats:
+            for edge in seat.edges:
+                due_ns = edge.next_ns()
+                if due_ns is not None and due_ns <= now_ns:
+                    for msg in edge.due(now_ns):
+                        seat.inbox.append(Arrival(EDGE, seat.role, seat.run_id, 0, msg))
+
+    def run(self, until: Callable[[], bool]) -> None:
+        """Turn and advance until ``until()`` holds (asked whenever nobody has a message) or no timer is left."""
+        self.run_until_idle()
+        while not until():
+            due_ns = self.next_ns()
+            if due_ns is None:
+                return
+            self.advance(due_ns)
+            self.run_until_idle()
+
+    def _take(self, seat: _Seat, arrival: Arrival) -> None:
+        clock = self.clock
+        ts_ns = arrival.message.ts_ns
+        if ts_ns > clock.now_ns():
+            clock.advance(ts_ns)
+            self._fire_timers(seat, ts_ns)
+        self.handled += 1
+        self._send_all(seat, seat.stage.receive(arrival, clock.now_ns()))
+
+    def _fire_timers(self, seat: _Seat, now_ns: int) -> None:
+        due_ns = seat.stage.next_timer_ns()
+        while due_ns is not None and due_ns <= now_ns:
+            self._send_all(seat, seat.stage.on_timer(now_ns))
+            due_ns = seat.stage.next_timer_ns()
+
+    def _send_all(self, seat: _Seat, messages: Iterable[Message]) -> None:
+        for msg in messages:
+            self._send(seat, msg)
+
+    def _send(self, seat: _Seat, msg: Message) -> None:
+        routed = seat.routes.get(type(msg))
+        if routed is None:
+            edge = seat.edge_of.get(type(msg))
+            if edge is not None:
+                for answer in edge.take(msg, self.clock.now_ns()):
+                    seat.inbox.append(Arrival(EDGE, seat.role, seat.run_id, 0, answer))
+            return
+        for stream, receivers in routed:
+            if not receivers and self._tap is None:
+                continue
+            arrival = self._numbered(stream, seat.role, seat.run_id, msg)
+            if self._tap is not None:
+                self._tap(arrival)
+            for receiver in receivers:
+                if type(msg) is Committed and msg.producer not in (receiver.role, receiver.run_id):
+                    continue
+                receiver.inbox.append(arrival)
+
+    def _numbered(self, stream: Stream, producer: str, run_id: str, msg: Message) -> Arrival:
+        """An arrival; only durable records need a number here, as nothing is lost between stages in lockstep."""
+        seq = 0
+        if stream.when_full == "journal":
+            seq = self._seq[producer] = self._seq.get(producer, 0) + 1
+        return Arrival(stream.name, producer, run_id, seq, msg)
+
+
+class Threads:
+    """The given stages on the ``inproc`` transport, a thread each, on the system's clock. Used as a context manager."""
+
+    def __init__(
+        self,
+        plans: Sequence[tuple[Stage, RunnerOptions]],
+        *,
+        session_id: str,
+        clock: Callable[[], Clock] = SystemClock,
+        edges: dict[str, Sequence[object]] | None = None,
+    ) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._stop = threading.Event()
+        self.runners: list[Runner] = []
+        self.failures: list[BaseException] = []
+        for stage, options in plans:
+            identity = Identity(session_id, f"{session_id}.{stage.role}", stage.role)
+            chosen = (edges or {}).get(stage.role, ())
+            self.runners.append(
+                Runner(stage, identity, clock(), Transport("inproc"), self._context, edges=chosen, options=options)  # type: ignore[arg-type]
+            )
+        self._threads = [threading.Thread(target=self._run, args=(runner,), name=runner.stage.role) for runner in self.runners]
+
+    def _run(self, runner: Runner) -> None:
+        try:
+            runner.run(lambda: not self._stop.is_set())
+        except BaseException as error:
+            self.failures.append(error)
+            self._stop.set()
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Stop every stage and wait for it; raises what any of them raised."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        self._context.term()
+        if self.failures:
+            raise self.failures[0]
+
+    def __enter__(self) -> Threads:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def journal_path(state_dir: Path, role: str, db_name: str) -> Path:
+    """Where a role keeps the journal of one database: another database never gets another one's orders."""
+    return state_dir / "journal" / f"{role}-{db_name}.journal"

@@ -1,0 +1,324 @@
+"""The loop: the one place where messages, time and sockets meet."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import zmq
+
+from pipeline.base import events
+from pipeline.base.clock import Clock, monotonic_ns
+from pipeline.base.errors import SlowConsumer
+from pipeline.base.log import get_logger
+from pipeline.base.units import NS_PER_MS
+from pipeline.bus import codec
+from pipeline.bus.edge import AsyncEdge, EdgeThread, Inbox
+from pipeline.bus.journal import Journal
+from pipeline.bus.outbox import DURABLE, DurableOutbox, Outbox
+from pipeline.bus.stage import Arrival, Gap, Identity, InlineEdge, PeerStarted, Stage
+from pipeline.bus.topology import STREAM, WRITER, sends
+from pipeline.bus.transport import Transport
+from pipeline.bus.wires import Subscribed, Wires
+from pipeline.messages import Message
+from pipeline.messages.control import Committed, EndOfStream, Heartbeat
+from pipeline.messages.records import RunEnded, RunStarted
+
+_STATE_PER_STEP = 200
+_HEADS_MS = 1_000
+_REMIND_MS = 250
+_LONGEST_WAIT_MS = 50
+_DRAIN_NS = 2_000 * NS_PER_MS
+_RESYNC_WINDOW_NS = 60_000 * NS_PER_MS
+EDGE = "edge"
+
+
+class RunnerOptions(msgspec.Struct, frozen=True):
+    """What a runner needs besides its stage; times in milliseconds."""
+
+    journal_path: Path | None = None
+    input_log_path: Path | None = None
+    heartbeat_ms: int = 1_000
+    resend_ms: int = 500
+    source: str = ""
+
+
+class Runner:
+    """One stage on its sockets. ``step`` does what is waiting; ``run`` steps until told to stop."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        identity: Identity,
+        clock: Clock,
+        transport: Transport,
+        context: zmq.Context[zmq.Socket[bytes]],
+        *,
+        edges: Sequence[AsyncEdge] = (),
+        inline: Sequence[InlineEdge] = (),
+        options: RunnerOptions | None = None,
+    ) -> None:
+        self.stage, self.identity, self.clock = stage, identity, clock
+        self.options = options = options or RunnerOptions()
+        self.handled = 0
+        self._inline = tuple(inline)
+        journal = _open_journal(stage.role, options.journal_path)
+        topics = {} if journal is None else {"committed": [f"committed.{stage.role}@{journal.id}"]}
+        self.wires = Wires(stage.role, identity, transport, context, topics=topics)
+        self.durable: DurableOutbox | None = None
+        if journal is not None:
+            self.durable = DurableOutbox(stage.role, identity.run_id, self.wires, journal, resend_ms=options.resend_ms)
+        self.inbox = Inbox(context, stage.role)
+        self.wires.poller.register(self.inbox.socket, zmq.POLLIN)
+        self._edges = [EdgeThread(edge, self.inbox) for edge in edges]
+        takers: dict[type[Message], Callable[[Message], bool]] = {}
+        for thread in self._edges:
+            takers.update(dict.fromkeys(thread.edge.accepts, thread.send))
+        for edge in self._inline:
+            takers.update(dict.fromkeys(edge.accepts, self._inline_send(edge)))
+        self.outbox = Outbox(stage.role, self.wires, self.durable, takers)
+        self._local: deque[Message] = deque()
+        self._answers: deque[Iterator[Message]] = deque()
+        self._log = Journal(options.input_log_path, sync=False) if options.input_log_path else None
+        self._beat_mono_ns = self._heads_mono_ns = self._remind_mono_ns = 0
+        self._resyncs: dict[tuple[str, str], deque[int]] = {}
+        self._ended: set[str] = set()
+        self._said_dropped = 0
+
+    def _inline_send(self, edge: InlineEdge) -> Callable[[Message], bool]:
+        def send(msg: Message) -> bool:
+            self._local.extend(edge.take(msg, self.clock.now_ns()))
+            return True
+
+        return send
+
+    # --- life ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Recover, start the stage and its edges."""
+        now_ns = self.clock.now_ns()
+        if self.durable is not None:
+            self.stage.recover(self.durable.recovered())
+        started = RunStarted(
+            ts_ns=now_ns,
+            session_id=self.identity.session_id,
+            role=self.stage.role,
+            pid=os.getpid(),
+            source=self.options.source,
+        )
+        if self.stage.role == WRITER:
+            own = Arrival("persist.lossy", self.identity.producer, self.identity.run_id, 0, started)
+            self.outbox.send_all(self.stage.receive(own, now_ns))
+        else:
+            self.outbox.send(started)
+        for thread in self._edges:
+            thread.start()
+        self.outbox.send_all(self.stage.start(now_ns))
+        get_logger().info(events.PROCESS_STARTED, pid=os.getpid())
+
+    def run(self, wanted: Callable[[], bool]) -> None:
+        """Start, step while ``wanted()``, stop. What raises ends the run at once: crash-only, nothing more is said."""
+        try:
+            self.start()
+            while wanted():
+                self.step(self._wait_ms())
+            self.stop()
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        """Let the stage say its last words and wait (bounded) until they are safe."""
+        if self.stage.role == WRITER:
+            self._drain()
+        for thread in self._edges:
+            thread.stop()
+        now_ns = self.clock.now_ns()
+        self.outbox.send_all(self.stage.stop(now_ns))
+        if self.stage.role != WRITER:
+            ended = RunEnded(ts_ns=now_ns, role=self.stage.role, reason="stopped", counts=self.counts())
+            self.outbox.send(ended)
+        self.wires.send_heads(now_ns)
+        self.wires.send_end(now_ns)
+        self._wait_for_committed()
+        get_logger().info(events.PROCESS_STOPPED, **self.counts())
+
+    def close(self) -> None:
+        """Stop the edges and close files and sockets."""
+        for thread in self._edges:
+            thread.stop()
+        if self._log is not None:
+            self._log.close()
+        if self.durable is not None:
+            self.durable.close()
+        self.inbox.close()
+        self.wires.close()
+
+    def _drain(self) -> None:
+        """The writer goes on until every sender it has heard has ended, at most two seconds."""
+        deadline = monotonic_ns() + _DRAIN_NS
+        quiet = 0
+        while monotonic_ns() < deadline and "executor" not in self._ended and quiet < 4:
+            quiet = 0 if self.step(100) else quiet + 1
+
+    def _wait_for_committed(self) -> None:
+        deadline = monotonic_ns() + _DRAIN_NS
+        while self.durable is not None and self.durable.backlog and monotonic_ns() < deadline:
+            for arrival in self.wires.receive(20, 1_000):
+                if isinstance(arrival, Arrival) and isinstance(arrival.message, Committed):
+                    self.durable.on_committed(arrival.message)
+            self.durable.tick()
+
+    # --- one turn --------------------------------------------------------------------------------------------------
+
+    def step(self, timeout_ms: int = 0, at_most: int = 1_000) -> int:
+        """Handle what waits, due timers before each message, and return how many things were done."""
+        self._plumb()
+        done = self.fire_due_timers()
+        done += self._answer_subscribers()
+        for item in self.wires.receive(timeout_ms, at_most):
+            self._take(item)
+            done += 1
+        for msg in self.inbox.take(at_most):
+            self._handle(Arrival(EDGE, self.stage.role, self.identity.run_id, 0, msg))
+            done += 1
+        done += self._local_messages()
+        return done
+
+    def _take(self, item: Arrival | Gap | PeerStarted | Subscribed) -> None:
+        match item:
+            case Arrival(message=EndOfStream()):
+                self._ended.add(item.producer)
+            case Arrival(message=Committed() as committed) if self.durable is not None:
+                if committed.producer == self.durable.producer:
+                    self.durable.on_committed(committed)
+                    self._handle(item)
+            case Arrival():
+                self._handle(item)
+            case Subscribed():
+                self._answers.append(iter(self.stage.current(item.topic)))
+            case Gap():
+                self._missed(item)
+            case PeerStarted():
+                if item.stream == "committed" and self.durable is not None:
+                    self.durable.on_writer_started()
+                self.outbox.send_all(self.stage.peer_started(item, self.clock.now_ns()))
+
+    def _handle(self, arrival: Arrival) -> None:
+        self.clock.advance(arrival.message.ts_ns)
+        self.fire_due_timers()
+        now_ns = self.clock.now_ns()
+        if self._log is not None:
+            frame = codec.encode(arrival.stream, arrival.producer, arrival.run_id, arrival.seq, arrival.message)
+            self._log.append(now_ns.to_bytes(8, "big") + frame)
+        self.handled += 1
+        self.outbox.send_all(self.stage.receive(arrival, now_ns))
+
+    def _local_messages(self) -> int:
+        """What inline edges answered, and what they have due."""
+        now_ns = self.clock.now_ns()
+        for edge in self._inline:
+            due_ns = edge.next_ns()
+            if due_ns is not None and due_ns <= now_ns:
+                self._local.extend(edge.due(now_ns))
+        done = 0
+        while self._local:
+            self._handle(Arrival(EDGE, self.stage.role, self.identity.run_id, 0, self._local.popleft()))
+            done += 1
+        return done
+
+    def fire_due_timers(self) -> int:
+        """Fire the stage's timer while it is due."""
+        fired = 0
+        due_ns = self.stage.next_timer_ns()
+        while due_ns is not None and due_ns <= self.clock.now_ns():
+            self.outbox.send_all(self.stage.on_timer(self.clock.now_ns()))
+            fired += 1
+            due_ns = self.stage.next_timer_ns()
+        return fired
+
+    def _answer_subscribers(self) -> int:
+        """Serve the current state to new subscribers, so many messages a step that no socket overflows."""
+        sent = 0
+        while self._answers and sent < _STATE_PER_STEP:
+            served = 0
+            for msg in islice(self._answers[0], _STATE_PER_STEP - sent):
+                self.outbox.send(msg)
+                served += 1
+            sent += served
+            if sent < _STATE_PER_STEP:
+                self._answers.popleft()
+        return sent
+
+    def _missed(self, gap: Gap) -> None:
+        """Messages were lost: tell the stage, ask for the topic's state; too many losses on one topic end the process."""
+        get_logger().warning(events.STREAM_GAP_SEEN, stream=gap.stream, topic=gap.topic, expected=gap.expected, got=gap.got)
+        stream = STREAM[gap.stream]
+        now_ns = self.clock.now_ns()
+        self.outbox.send_all(self.stage.missed(gap, now_ns))
+        if stream.kind != "pubsub":
+            return
+        times = self._resyncs.setdefault((gap.stream, gap.topic), deque())
+        times.append(monotonic_ns())
+        while times and times[0] < times[-1] - _RESYNC_WINDOW_NS:
+            times.popleft()
+        if len(times) >= 3:
+            raise SlowConsumer(f"{self.stage.role} lost messages of {gap.topic} {len(times)} times in a minute")
+        self.wires.resubscribe(gap.stream, gap.topic)
+
+    # --- plumbing --------------------------------------------------------------------------------------------------
+
+    def _plumb(self) -> None:
+        """Heartbeats, stream heads, reminders and resends, on the machine's monotonic clock."""
+        mono_ns = monotonic_ns()
+        if mono_ns >= self._remind_mono_ns:
+            self._remind_mono_ns = mono_ns + _REMIND_MS * NS_PER_MS
+            self.outbox.send_all(self.stage.reminders())
+            if self.durable is not None:
+                self.durable.tick()
+        if mono_ns >= self._heads_mono_ns:
+            self._heads_mono_ns = mono_ns + _HEADS_MS * NS_PER_MS
+            self.wires.send_heads(self.clock.now_ns())
+            self._say_dropped()
+        if mono_ns >= self._beat_mono_ns:
+            self._beat_mono_ns = mono_ns + self.options.heartbeat_ms * NS_PER_MS
+            beat = Heartbeat(ts_ns=self.clock.now_ns(), role=self.stage.role, pid=os.getpid(), counts=self.counts())
+            self.outbox.send(beat)
+
+    def _say_dropped(self) -> None:
+        dropped = sum(count for name, count in self.wires.dropped.items() if name != "health")
+        if dropped > self._said_dropped:
+            self._said_dropped = dropped
+            get_logger().warning(events.MESSAGES_DROPPED, **self.wires.dropped)
+
+    def counts(self) -> dict[str, int]:
+        """Totals since the start: the loop's own and the stage's."""
+        own = {"handled": self.handled, "sent": self.outbox.sent, "gaps": self.wires.gaps}
+        own["dropped"] = sum(count for name, count in self.wires.dropped.items() if name != "health")
+        if self.durable is not None:
+            own["backlog"] = self.durable.backlog
+            own["resent"] = self.durable.resent
+        return own | self.stage.counts()
+
+    def _wait_ms(self) -> int:
+        """How long a step may wait for messages: until the next timer, at most the plumbing's patience."""
+        if self._answers or self._local:
+            return 0
+        due = [self.stage.next_timer_ns(), *(edge.next_ns() for edge in self._inline)]
+        times = [ns for ns in due if ns is not None]
+        if not times:
+            return _LONGEST_WAIT_MS
+        left_ns = min(times) - self.clock.now_ns()
+        return max(0, min(_LONGEST_WAIT_MS, -(-left_ns // NS_PER_MS)))
+
+
+def _open_journal(role: str, path: Path | None) -> Journal | None:
+    """The journal of a role that sends durable records; None for the others."""
+    if all(stream.name != DURABLE for stream in sends(role)):
+        return None
+    if path is None:
+        raise ValueError(f"{role} sends durable records and needs a journal")
+    return Journal(path)

@@ -1,0 +1,164 @@
+"""What every process shares: its options, its identity, and the one way to run a stage until it is told to stop."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+import click
+import zmq
+from filelock import FileLock, Timeout
+
+from pipeline.base import events
+from pipeline.base.clock import SystemClock
+from pipeline.base.config import Config, load_config
+from pipeline.base.errors import PolybotError, RoleTaken
+from pipeline.base.log import LEVELS, get_logger, set_up_logging
+from pipeline.bus.compose import journal_path
+from pipeline.bus.edge import AsyncEdge
+from pipeline.bus.runner import Runner, RunnerOptions
+from pipeline.bus.stage import Identity, InlineEdge, Stage
+from pipeline.bus.transport import choose_transport
+
+SESSION = "POLYBOT_SESSION"
+SUPERVISED = "POLYBOT_SUPERVISED"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def process_options(command: Command) -> Command:
+    """Give a process command the shared options; it is called with ``config`` and ``session_id``.
+
+    A PolybotError ends the process with one line on standard error and the error's exit code.
+    """
+
+    @click.option("--config", "config_path", type=click.Path(path_type=Path), help="Folder of default.toml, or one file.")
+    @click.option("--state-dir", type=click.Path(path_type=Path), help="Where journals, runs and locks are kept.")
+    @click.option("--log-level", type=click.Choice(list(LEVELS)), help="The least important log event shown.")
+    @functools.wraps(command)
+    def with_options(config_path: Path | None, state_dir: Path | None, log_level: str | None, **others: Any) -> Any:
+        try:
+            config = load_config(config_path)
+            changed: dict[str, dict[str, Any]] = {}
+            if state_dir is not None:
+                changed["bus"] = {"state_dir": str(state_dir)}
+            if log_level is not None:
+                changed["log"] = {"level": log_level}
+            config = config.with_values(changed, "command line")
+            return command(config=config, session_id=os.environ.get(SESSION) or new_session_id(), **others)
+        except PolybotError as error:
+            click.echo(f"{Path(sys.argv[0]).stem}: {error}", err=True)
+            sys.exit(error.exit_code)
+
+    return with_options  # type: ignore[return-value]
+
+
+def new_session_id() -> str:
+    """A name for one ``up``: sortable by time, unique on this machine."""
+    return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{os.getpid():x}"
+
+
+def new_run_id(session_id: str, role: str) -> str:
+    """A name for one start of a process."""
+    return f"{session_id}.{role}.{time.time_ns():x}"
+
+
+def database_name(db_url: str) -> str:
+    """A short name for a database, for the files that belong to it."""
+    path = db_url.removeprefix("sqlite:///")
+    place = str(Path(path).resolve()) if path and path != db_url and path != ":memory:" else db_url
+    return f"{Path(path).stem or 'memory'}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
+
+
+def run_process(
+    stage: Stage,
+    config: Config,
+    session_id: str,
+    *,
+    edges: Sequence[AsyncEdge] = (),
+    inline: Sequence[InlineEdge] = (),
+    source: str = "",
+) -> None:
+    """Run one stage as this process until SIGINT, SIGTERM or the end of a supervisor's standard input.
+
+    Raises RoleTaken if another process plays the role in the same state directory.
+    """
+    settings = config.settings
+    state_dir = Path(settings.bus.state_dir)
+    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    identity = Identity(session_id, new_run_id(session_id, stage.role), stage.role)
+    set_up_logging(settings.log.level, role=stage.role, run_id=identity.run_id)
+    stop = stop_when_told()
+    run_dir = state_dir / "runs" / session_id
+    options = RunnerOptions(
+        journal_path=journal_path(state_dir, stage.role, database_name(settings.db.url)),
+        input_log_path=run_dir / "inputs" / f"{identity.run_id}.log" if settings.bus.log_inputs else None,
+        heartbeat_ms=settings.bus.heartbeat_ms,
+        resend_ms=settings.bus.resend_ms,
+        source=source,
+    )
+    with role_lock(state_dir, stage.role):
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        transport = choose_transport(settings.bus.transport, state_dir, settings.bus.base_port)
+        try:
+            runner = Runner(stage, identity, SystemClock(), transport, context, edges=edges, inline=inline, options=options)
+            runner.run(lambda: not stop.is_set())
+        except PolybotError:
+            raise
+        except Exception:
+            get_logger().error(events.PROCESS_FAILED, exc_info=True)
+            sys.exit(1)
+        finally:
+            context.destroy(linger=1_000)
+
+
+def stop_when_told() -> threading.Event:
+    """An event that SIGINT, SIGTERM or (under a supervisor) the end of standard input sets."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), on_signal)
+    if os.environ.get(SUPERVISED):
+        threading.Thread(target=_wait_for_end_of_input, args=(stop,), daemon=True).start()
+    return stop
+
+
+def _wait_for_end_of_input(stop: threading.Event) -> None:
+    """A supervisor holds our standard input open for as long as it lives."""
+    while sys.stdin.buffer.read(4096):
+        pass
+    stop.set()
+
+
+class role_lock:
+    """Holds ``<state_dir>/<role>.lock`` with our pid beside it. Raises RoleTaken naming the holder."""
+
+    def __init__(self, state_dir: Path, role: str) -> None:
+        self._role, self._pid_file = role, state_dir / f"{role}.pid"
+        self._lock = FileLock(state_dir / f"{role}.lock")
+
+    def __enter__(self) -> None:
+        try:
+            self._lock.acquire(timeout=2.0)
+        except Timeout:
+            pid = self._pid_file.read_text().strip() if self._pid_file.is_file() else "unknown"
+            where = self._pid_file.parent
+            raise RoleTaken(f"another {self._role} (pid {pid}) runs in {where}; stop it, or choose another --state-dir") from None
+        self._pid_file.write_text(f"{os.getpid()}\n")
+
+    def __exit__(self, *_: object) -> None:
+        self._pid_file.unlink(missing_ok=True)
+        self._lock.release()
