@@ -138,7 +138,7 @@ def stop_when_told() -> threading.Event:
 
 def _wait_for_end_of_input(stop: threading.Event) -> None:
     """A supervisor holds our standard input open for as long as it lives."""
-    while sys.stdin.buffer.read(4096):
+    while os.read(sys.stdin.fileno(), 4096):  # unbuffered: a daemon thread inside a buffer is fatal at exit
         pass
     stop.set()
 
