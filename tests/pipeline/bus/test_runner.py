@@ -1,0 +1,346 @@
+"""Real sockets in one process: late joiners, lost messages, restarts, superseding, durable records."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+import zmq
+
+from pipeline.base.clock import EventClock, SystemClock, monotonic_ns
+from pipeline.base.errors import PortInUse, SlowConsumer
+from pipeline.bus import codec
+from pipeline.bus.runner import Runner, RunnerOptions
+from pipeline.bus.stage import Arrival, Gap, Identity, Stage
+from pipeline.bus.topology import STREAM
+from pipeline.bus.transport import Transport
+from pipeline.messages import Message
+from pipeline.messages.control import BookWanted, Committed, JobDue
+from pipeline.messages.market import BookSnapshot, VenueTrade
+from pipeline.messages.records import HaltRecord
+
+INPROC = Transport("inproc")
+
+
+def trade(token_id: str, number: int) -> VenueTrade:
+    return VenueTrade(ts_ns=number, token_id=token_id, market="m", venue_ts="1", price="0.5", size=str(number), side="BUY")
+
+
+def book(token_id: str, seq: int) -> BookSnapshot:
+    return BookSnapshot(
+        ts_ns=seq,
+        token_id=token_id,
+        market="m",
+        tick_size_e6=10_000,
+        bids=(),
+        asks=(),
+        seq=seq,
+        venue_ns=0,
+        state="VERIFIED",
+        basis="hash",
+    )
+
+
+class Recorder(Stage):
+    """Keeps what it hears."""
+
+    def __init__(self, role: str) -> None:
+        self.role = role  # type: ignore[misc]
+        self.heard: list[Message] = []
+        self.gaps: list[Gap] = []
+        self.runs: list[str] = []
+        self.recovered: list[Message] = []
+
+    def recover(self, records: Iterable[Message]) -> None:
+        self.recovered = list(records)
+
+    def handle(self, msg: Message, now_ns: int) -> Iterator[Message]:
+        self.heard.append(msg)
+        yield from ()
+
+    def missed(self, gap: Gap, now_ns: int) -> Iterable[Message]:
+        self.gaps.append(gap)
+        return ()
+
+    def peer_started(self, peer: object, now_ns: int) -> Iterable[Message]:
+        self.runs.append(peer.run_id)  # type: ignore[attr-defined]
+        return ()
+
+
+class Publisher(Recorder):
+    """Answers new subscribers with the state it was given."""
+
+    def __init__(self, role: str, state: list[Message]) -> None:
+        super().__init__(role)
+        self.state = state
+
+    def current(self, topic: str) -> Iterator[Message]:
+        stream = topic.partition(".")[0]
+        yield from (msg for msg in self.state if (codec.topic_of(stream, msg) + "\0").startswith(topic))
+
+
+@pytest.fixture
+def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
+    own: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    yield own
+    own.destroy(linger=0)
+
+
+def runner(
+    stage: Stage,
+    context: zmq.Context[zmq.Socket[bytes]],
+    run_id: str = "1",
+    options: RunnerOptions | None = None,
+    transport: Transport = INPROC,
+) -> Runner:
+    identity = Identity("session", f"{stage.role}-{run_id}", stage.role)
+    return Runner(stage, identity, SystemClock(), transport, context, options=options)
+
+
+def step_until(runners: Iterable[Runner], done: Callable[[], bool], seconds: float = 5.0) -> None:
+    deadline = monotonic_ns() + int(seconds * 1e9)
+    while not done():
+        assert monotonic_ns() < deadline, "nothing more came"
+        for one in runners:
+            one.step(1)
+
+
+def test_late_subscriber_gets_the_current_state_then_what_follows(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    gateway = runner(Publisher("gateway", [trade("a", 1), trade("b", 2)]), context)
+    gateway.outbox.send(trade("a", 0))
+    builder = Recorder("book_builder")
+    late = runner(builder, context)
+    step_until([gateway, late], lambda: len(builder.heard) == 2)
+    gateway.outbox.send(trade("a", 3))
+    step_until([gateway, late], lambda: len(builder.heard) == 3)
+    assert builder.heard == [trade("a", 1), trade("b", 2), trade("a", 3)]
+    assert not builder.gaps
+    for one in (gateway, late):
+        one.close()
+
+
+def test_five_thousand_states_reach_a_late_subscriber_without_loss(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    state: list[Message] = [trade(str(number), number) for number in range(5_000)]
+    gateway, builder = runner(Publisher("gateway", state), context), Recorder("book_builder")
+    late = runner(builder, context)
+    step_until([gateway, late], lambda: len(builder.heard) == 5_000)
+    assert builder.heard == state
+    assert not builder.gaps
+    for one in (gateway, late):
+        one.close()
+
+
+def lose(sender: Runner, msg: Message) -> None:
+    """Number a message as sent, and lose it."""
+    topic = codec.topic_of("feed", msg)
+    heads = sender.wires._heads["feed"]
+    heads[topic] = heads.get(topic, 0) + 1
+    sender.wires._fresh_heads["feed"][-1][topic] = heads[topic]
+
+
+def test_a_lost_message_is_a_gap_and_the_topic_is_asked_for_again(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    gateway, builder = runner(Publisher("gateway", [trade("a", 9)]), context), Recorder("book_builder")
+    listener = runner(builder, context)
+    step_until([gateway, listener], lambda: len(builder.heard) == 1)
+    lose(gateway, trade("a", 10))
+    gateway.outbox.send(trade("a", 11))
+    step_until([gateway, listener], lambda: builder.heard.count(trade("a", 9)) == 2)
+    assert [(gap.topic, gap.expected, gap.got) for gap in builder.gaps] == [("feed.a", 2, 3)]
+    for one in (gateway, listener):
+        one.close()
+
+
+def test_a_lost_tail_is_noticed_from_the_stream_head(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    gateway, builder = runner(Publisher("gateway", [trade("a", 9)]), context), Recorder("book_builder")
+    listener = runner(builder, context)
+    step_until([gateway, listener], lambda: len(builder.heard) == 1)
+    lose(gateway, trade("a", 10))
+    gateway.wires.send_heads(0)
+    step_until([gateway, listener], lambda: len(builder.gaps) == 1)
+    for one in (gateway, listener):
+        one.close()
+
+
+def test_losing_one_topic_three_times_in_a_minute_ends_the_process(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    gateway, builder = runner(Publisher("gateway", []), context), Recorder("book_builder")
+    listener = runner(builder, context)
+    step_until([gateway], lambda: _linked(gateway, builder, listener))
+    with pytest.raises(SlowConsumer, match=r"feed\.a 3 times"):
+        for _ in range(3):
+            lose(gateway, trade("a", 1))
+            gateway.outbox.send(trade("a", 2))
+            listener.step(200)
+    for one in (gateway, listener):
+        one.close()
+
+
+def _linked(gateway: Runner, builder: Recorder, listener: Runner) -> bool:
+    gateway.outbox.send(trade("a", 0))
+    listener.step(5)
+    return bool(builder.heard)
+
+
+@pytest.mark.skipif(not zmq.has("ipc"), reason="this platform has no ipc sockets, and inproc does not reconnect")
+def test_a_restarted_publisher_is_announced_and_its_numbers_start_again(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        ipc = Transport("ipc", socket_dir=Path(folder))
+        builder = Recorder("book_builder")
+        first = runner(Publisher("gateway", [trade("a", 1)]), context, transport=ipc)
+        listener = runner(builder, context, transport=ipc)
+        step_until([first, listener], lambda: len(builder.heard) == 1)
+        first.close()
+        second = runner(Publisher("gateway", [trade("a", 2)]), context, run_id="2", transport=ipc)
+        step_until([second, listener], lambda: len(builder.heard) == 2)
+        assert builder.runs == ["gateway-2"]
+        assert not builder.gaps
+        for one in (second, listener):
+            one.close()
+
+
+def test_a_strategy_that_fell_behind_handles_only_the_newest_book_and_the_executor_all(
+    context: zmq.Context[zmq.Socket[bytes]], tmp_path: Path
+) -> None:
+    builder = runner(Publisher("book_builder", []), context)
+    strategy, executor = Recorder("strategy"), Recorder("executor")
+    slow = runner(strategy, context)
+    exact = runner(executor, context, options=RunnerOptions(journal_path=tmp_path / "j"))
+    builder.step(20)
+    for seq in range(1, 51):
+        builder.outbox.send(book("a", seq))
+        builder.outbox.send(book("b", seq))
+    step_until([slow, exact], lambda: book("b", 50) in strategy.heard and book("b", 50) in executor.heard)
+    assert strategy.heard == [book("a", 50), book("b", 50)]
+    assert [msg for msg in executor.heard if msg.key == "a"] == [book("a", seq) for seq in range(1, 51)]
+    for one in (builder, slow, exact):
+        one.close()
+
+
+def test_due_timers_fire_before_each_message(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    class Ticker(Recorder):
+        due_ns = 5
+
+        def next_timer_ns(self) -> int:
+            return self.due_ns
+
+        def on_timer(self, now_ns: int) -> Iterable[Message]:
+            self.heard.append(JobDue(ts_ns=self.due_ns, job="snapshot"))
+            self.due_ns += 10
+            return ()
+
+    ticker = Ticker("gateway")
+    identity = Identity("s", "r", "gateway")
+    one = Runner(ticker, identity, EventClock(), INPROC, context)
+    for ts_ns in (3, 20):
+        one._handle(Arrival("resync", "book_builder", "r", 1, BookWanted(ts_ns=ts_ns, token_id="a", market="m", cause="test")))
+    assert [msg.ts_ns for msg in ticker.heard] == [3, 5, 15, 20]
+    one.close()
+
+
+def test_a_second_binder_of_an_address_is_refused_in_one_line(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    first = runner(Recorder("gateway"), context)
+    with pytest.raises(PortInUse, match="feed"):
+        runner(Recorder("gateway"), context)
+    first.close()
+
+
+# --- durable records -----------------------------------------------------------------------------------------------
+
+
+def halt(number: int) -> HaltRecord:
+    return HaltRecord(ts_ns=number, halted=True, reason=f"halt {number}")
+
+
+class Durable:
+    """An executor with a journal, and the writer's end of its two streams."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], path: Path) -> None:
+        self.stage, self.writer_stage = Recorder("executor"), CommittingWriter()
+        self.executor = runner(self.stage, context, options=RunnerOptions(journal_path=path, resend_ms=1))
+        self.writer = runner(self.writer_stage, context)
+        self.executor.stage.recover(self.executor.durable.recovered())  # type: ignore[union-attr]
+
+    def until(self, done: Callable[[], bool]) -> None:
+        step_until([self.executor, self.writer], done)
+
+    def close(self) -> None:
+        self.executor.close()
+        self.writer.close()
+
+
+class CommittingWriter(Stage):
+    role = "writer"
+
+    def __init__(self) -> None:
+        self.stored: list[Arrival] = []
+        self.lose_next = 0
+        self.last: dict[str, int] = {}
+
+    def receive(self, arrival: Arrival, now_ns: int) -> Iterator[Message]:
+        if arrival.stream != "persist.durable":
+            return
+        if self.lose_next:
+            self.lose_next -= 1
+            return
+        last = self.last.get(arrival.producer, 0)
+        if arrival.seq == last + 1:
+            self.stored.append(arrival)
+            self.last[arrival.producer] = last + 1
+            yield Committed(ts_ns=1, producer=arrival.producer, seq=last + 1)
+
+    def current(self, topic: str) -> Iterator[Message]:
+        producer = topic.removeprefix("committed.").removesuffix("\0")
+        yield Committed(ts_ns=1, producer=producer, seq=self.last.get(producer, 0))
+
+
+def test_records_wait_in_the_journal_until_the_writer_speaks_and_arrive_once(
+    context: zmq.Context[zmq.Socket[bytes]], tmp_path: Path
+) -> None:
+    one = Durable(context, tmp_path / "j")
+    for number in range(3):
+        one.executor.outbox.send(halt(number))
+    assert one.executor.durable is not None
+    assert one.executor.durable.backlog == 3
+    one.until(lambda: one.executor.durable.backlog == 0)  # type: ignore[union-attr]
+    assert [arrival.message for arrival in one.writer_stage.stored] == [halt(0), halt(1), halt(2)]
+    one.close()
+
+
+def test_records_lost_on_the_way_are_sent_again(context: zmq.Context[zmq.Socket[bytes]], tmp_path: Path) -> None:
+    one = Durable(context, tmp_path / "j")
+    one.until(lambda: one.executor.durable._heard)  # type: ignore[union-attr]
+    one.writer_stage.lose_next = 2
+    for number in range(4):
+        one.executor.outbox.send(halt(number))
+    one.until(lambda: one.executor.durable.backlog == 0)  # type: ignore[union-attr]
+    assert [arrival.seq for arrival in one.writer_stage.stored] == [1, 2, 3, 4]
+    one.close()
+
+
+def test_a_new_life_recovers_its_records_and_continues_their_numbers(
+    context: zmq.Context[zmq.Socket[bytes]], tmp_path: Path
+) -> None:
+    first = Durable(context, tmp_path / "j")
+    first.executor.outbox.send(halt(1))
+    first.close()
+    second = Durable(context, tmp_path / "j")
+    assert second.stage.recovered == [halt(1)]
+    second.executor.outbox.send(halt(2))
+    second.until(lambda: len(second.writer_stage.stored) == 2)
+    assert [arrival.seq for arrival in second.writer_stage.stored] == [1, 2]
+    second.close()
+
+
+def test_the_input_log_holds_what_was_handled_in_order(context: zmq.Context[zmq.Socket[bytes]], tmp_path: Path) -> None:
+    from pipeline.bus.journal import read_journal
+
+    path = tmp_path / "inputs.log"
+    one = runner(Recorder("gateway"), context, options=RunnerOptions(input_log_path=path))
+    wanted = [BookWanted(ts_ns=n, token_id="a", market="m", cause="test") for n in (1, 2)]
+    for msg in wanted:
+        one._handle(Arrival("resync", "book_builder", "r", 1, msg))
+    one.close()
+    logged = [codec.decode("resync", record[8:]) for record in read_journal(path)]
+    assert [arrival.message for arrival in logged] == wanted
+    assert STREAM["resync"].binds == "gateway"
