@@ -66,6 +66,8 @@ class Lockstep:
                     (stream, tuple(by_role[role] for role in stream.receivers if role in by_role)) for stream in streams
                 )
         self._writer = by_role.get(WRITER)
+        self._timers = [(seat.stage.next_timer_ns, seat) for seat in self._seats]
+        self._edges = [(edge.next_ns, seat, edge) for seat in self._seats for edge in seat.edges]
         self._seq: dict[str, int] = {}
         self.handled = 0
 
@@ -133,32 +135,40 @@ class Lockstep:
 
     def next_ns(self) -> int | None:
         """When the next timer of a stage or an edge is due."""
-        due = [seat.stage.next_timer_ns() for seat in self._seats]
-        due += [edge.next_ns() for seat in self._seats for edge in seat.edges]
-        return min((ns for ns in due if ns is not None), default=None)
+        return self._next()[0]
 
-    def advance(self, to_ns: int) -> None:
-        """Move the clock to a moment and fire what is due by then, in the order of the stages, edges last."""
-        self.clock.advance(to_ns)
-        now_ns = self.clock.now_ns()
-        for seat in self._seats:
-            self._fire_timers(seat, now_ns)
-        for seat in self._seats:
-            for edge in seat.edges:
-                due_ns = edge.next_ns()
-                if due_ns is not None and due_ns <= now_ns:
-                    for msg in edge.due(now_ns):
-                        seat.inbox.append(Arrival(EDGE, seat.role, seat.run_id, 0, msg))
+    def _next(self) -> tuple[int | None, _Seat | None, InlineEdge | None]:
+        """The earliest timer: when, whose, and of which edge (None: the stage's own). Stages come before edges at one time."""
+        first: tuple[int | None, _Seat | None, InlineEdge | None] = (None, None, None)
+        first_ns = None
+        for next_timer_ns, seat in self._timers:
+            due_ns = next_timer_ns()
+            if due_ns is not None and (first_ns is None or due_ns < first_ns):
+                first_ns, first = due_ns, (due_ns, seat, None)
+        for next_edge_ns, seat, edge in self._edges:
+            due_ns = next_edge_ns()
+            if due_ns is not None and (first_ns is None or due_ns < first_ns):
+                first_ns, first = due_ns, (due_ns, seat, edge)
+        return first
 
-    def run(self, until: Callable[[], bool]) -> None:
-        """Turn and advance until ``until()`` holds (asked whenever nobody has a message) or no timer is left."""
-        self.run_until_idle()
-        while not until():
-            due_ns = self.next_ns()
-            if due_ns is None:
-                return
-            self.advance(due_ns)
+    def run(self, until: Callable[[], bool] | None = None, *, to_ns: int | None = None) -> None:
+        """Turn and advance until ``until()`` holds (asked whenever nobody has a message), no timer is left, or time is past ``to_ns``."""
+        clock = self.clock
+        while True:
             self.run_until_idle()
+            if until is not None and until():
+                return
+            due_ns, seat, edge = self._next()
+            if due_ns is None or seat is None or (to_ns is not None and due_ns > to_ns):
+                return
+            clock.advance(due_ns)
+            now_ns = clock.now_ns()
+            if edge is None:
+                self._fire_timers(seat, now_ns)
+                continue
+            for msg in edge.due(now_ns):
+                self._take(seat, Arrival(EDGE, seat.role, seat.run_id, 0, msg))
+                self.run_until_idle()
 
     def _take(self, seat: _Seat, arrival: Arrival) -> None:
         clock = self.clock
