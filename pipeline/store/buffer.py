@@ -1,0 +1,129 @@
+"""Rows that wait for one transaction: messages become tuples at once, and SQLite is touched only when they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from pipeline.base.units import NS_PER_MS
+from pipeline.messages import Message
+from pipeline.messages.market import TradePrint
+from pipeline.messages.records import (
+    BookEvents,
+    BookLevels,
+    BookStateChanged,
+    FeedGap,
+    MarketStatus,
+    MarketVersion,
+    Opportunity,
+    PortfolioRow,
+)
+from pipeline.store import decisions, market
+from pipeline.store.catalogue import OutcomeKey, append_version, mention_market, mention_outcomes, outcome_key
+from pipeline.store.market import Row
+
+_SAMPLES: tuple[tuple[str, Callable[[Connection, list[Row]], None]], ...] = (
+    ("events", market.insert_events),
+    ("snapshots", market.insert_snapshots),
+    ("trades", market.insert_trades),
+    ("states", market.insert_states),
+    ("gaps", market.upsert_gaps),
+    ("opportunities", decisions.insert_opportunities),
+    ("portfolio", decisions.insert_portfolio),
+)
+
+
+class RowBuffer:
+    """Samples of the market on their way to disk. ``waiting`` counts their rows."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self._rows: dict[str, list[Row]] = {name: [] for name, _ in _SAMPLES}
+        self._events = self._rows["events"]
+        self._statuses: dict[str, Row] = {}
+        self._versions: list[tuple[int, MarketVersion]] = []
+        self._keys: dict[tuple[str, str], OutcomeKey] = {}
+        self._mentioned: list[tuple[int, str, str]] = []
+        self._takers: dict[type[Message], Callable[[int, Any], None]] = {
+            BookEvents: self._take_events,
+            BookLevels: lambda run, msg: self._take_row("snapshots", market.snapshot_row(run, self._key(run, msg), msg)),
+            TradePrint: lambda run, msg: self._take_row("trades", market.trade_row(run, self._key(run, msg), msg)),
+            BookStateChanged: lambda run, msg: self._take_row("states", market.state_row(run, self._key(run, msg), msg)),
+            FeedGap: lambda run, msg: self._take_row("gaps", market.gap_row(run, self._key(run, msg), msg)),
+            Opportunity: lambda run, msg: self._take_row("opportunities", decisions.opportunity_row(run, msg)),
+            PortfolioRow: lambda run, msg: self._take_row("portfolio", decisions.portfolio_row(run, self._key(run, msg), msg)),
+            MarketStatus: self._take_status,
+            MarketVersion: self._take_version,
+        }
+
+    def take(self, run_id: int, msg: Message) -> bool:
+        """Keep what a message says until ``write``; False if it is of no kind that is stored here."""
+        taker = self._takers.get(type(msg))
+        if taker is None:
+            return False
+        taker(run_id, msg)
+        return True
+
+    def write(self, conn: Connection) -> int:
+        """Write everything that waits, markets and outcomes first; it stays here until ``clear``. Returns the number of samples."""
+        for run_id, version in self._versions:
+            append_version(conn, run_id, version)
+        for run_id, market_id, token_id in self._mentioned:
+            mention_outcomes(conn, run_id, [(market_id, token_id)])
+        if self._statuses:
+            for row in self._statuses.values():
+                mention_market(conn, row[1], row[0])
+            market.upsert_statuses(conn, list(self._statuses.values()))
+        for name, insert in _SAMPLES:
+            if self._rows[name]:
+                insert(conn, self._rows[name])
+        return sum(map(len, self._rows.values()))
+
+    def clear(self) -> None:
+        """Forget what was written."""
+        self._statuses.clear()
+        self._versions.clear()
+        self._mentioned.clear()
+        self.drop_samples()
+
+    def drop_samples(self) -> int:
+        """Forget rows that could not be written, but for what the catalogue and the statuses say; returns how many."""
+        gone = 0
+        for rows in self._rows.values():
+            gone += len(rows)
+            rows.clear()
+        self.waiting = len(self._statuses) + len(self._versions)
+        return gone
+
+    def _take_events(self, run_id: int, msg: BookEvents) -> None:
+        market_id, outcome_id = self._keys.get((msg.market, msg.token_id)) or self._key(run_id, msg)
+        ts_ns = msg.ts_ns
+        ts_ms = (msg.venue_ns or ts_ns) // NS_PER_MS
+        seq = msg.seq
+        for event in msg.events:
+            self._events.append(
+                (run_id, market_id, outcome_id, seq, ts_ms, ts_ns, event.side, event.price_e6, event.size_e6, event.change_e6)
+            )
+            self.waiting += 1
+
+    def _take_row(self, name: str, row: Row) -> None:
+        self._rows[name].append(row)
+        self.waiting += 1
+
+    def _take_status(self, run_id: int, msg: MarketStatus) -> None:
+        self._statuses[msg.market] = market.status_row(run_id, msg)
+        self.waiting += 1
+
+    def _take_version(self, run_id: int, msg: MarketVersion) -> None:
+        self._versions.append((run_id, msg))
+        self.waiting += 1
+
+    def _key(self, run_id: int, msg: Any) -> OutcomeKey:
+        pair = (msg.market, msg.token_id)
+        key = self._keys.get(pair)
+        if key is None:
+            key = self._keys[pair] = outcome_key(*pair)
+            self._mentioned.append((run_id, *pair))
+        return key

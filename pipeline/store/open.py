@@ -1,0 +1,250 @@
+"""Open a database: ours or new, locked for its one writer, migrated, and set up the same way on every connection."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.pool import NullPool, StaticPool
+
+from pipeline.base.errors import BadInput, WrongDatabase
+from pipeline.store import migrate
+from pipeline.store.lock import WriterLock
+from pipeline.store.url import existing_folder, path_of_url
+
+Synchronous = Literal["OFF", "NORMAL", "FULL"]
+
+CLAIMING_VENUES = ("fake", "polymarket")
+"""Venues whose data makes a database theirs; any other source is neutral."""
+_BUSY_MS = 1_000
+
+
+class Store:
+    """One open database. A writer's store holds the lock until ``close``; in memory there is one connection for all.
+
+    Threads may share a store, never a connection.
+    """
+
+    def __init__(self, engine: Engine, db_url: str, path: Path | None, lock: WriterLock | None, read_only: bool) -> None:
+        self.engine = engine
+        self.db_url = db_url
+        self.path = path
+        self.read_only = read_only
+        self._lock = lock
+        self._held: list[Connection] = []
+
+    def connect(self) -> Connection:
+        """A connection for reading: what it reads first begins a transaction, which sees one state until it ends."""
+        return self.engine.connect()
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A connection inside a write transaction: committed at the end, rolled back if an error leaves the block."""
+        with self.connect_for_writing() as conn, conn.begin():
+            yield conn
+
+    def connect_for_writing(self) -> Connection:
+        """A connection whose transactions hold SQLite's write lock from their start; closed with the store."""
+        if self.read_only:
+            raise BadInput(f"{self.db_url}: was opened for reading only")
+        self._held = [conn for conn in self._held if not conn.closed]
+        conn = self.engine.connect().execution_options(polybot_writes=True)
+        self._held.append(conn)
+        return conn
+
+    @property
+    def venue(self) -> str | None:
+        """Whose data this is, if any venue has claimed it."""
+        with self.connect() as conn:
+            return venue_of(conn)
+
+    def close(self) -> None:
+        """Roll back what is not committed, close, and give the lock back."""
+        for conn in self._held:
+            conn.close()
+        self.engine.dispose()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def open_store(
+    db_url: str,
+    venue: str | None = None,
+    read_only: bool = False,
+    wal: bool = True,
+    synchronous: Synchronous = "NORMAL",
+) -> Store:
+    """Open the database of a URL; a context manager.
+
+    ``venue`` (fake, polymarket) claims a database for its data. A writer's database is created and migrated when needed. Raises
+    BadInput for an unusable URL or path, WrongDatabase if it is not ours or another venue's, DatabaseBusy if another process
+    writes to it. ``synchronous`` FULL also survives the loss of power with what was last committed, NORMAL without it.
+    """
+    path = path_of_url(db_url)
+    if path is None:
+        return _open_memory(db_url, venue, read_only)
+    existing_folder(path, db_url)
+    return _open_for_reading(db_url, path, venue) if read_only else _open_for_writing(db_url, path, venue, wal, synchronous)
+
+
+def venue_of(conn: Connection) -> str | None:
+    """The venue that a database belongs to; None while it is neutral."""
+    value = conn.exec_driver_sql("SELECT value FROM meta WHERE key = 'venue'").scalar()
+    return None if value is None else str(value)
+
+
+def claim_venue(conn: Connection, venue: str) -> None:
+    """Make a neutral database a venue's. Raises WrongDatabase if it is another's; a neutral source changes nothing."""
+    if venue not in CLAIMING_VENUES:
+        return
+    owner = venue_of(conn)
+    if owner is None:
+        conn.exec_driver_sql("INSERT INTO meta (key, value) VALUES ('venue', ?)", (venue,))
+    elif owner != venue:
+        raise WrongDatabase(f"it holds data of venue {owner}, and this is data of venue {venue}; give another --db-url")
+
+
+def _open_memory(db_url: str, venue: str | None, read_only: bool) -> Store:
+    if read_only:
+        raise BadInput(f"database URL {db_url!r}: a database in memory lives in one process; give sqlite:///path/to/file.db")
+    engine = _engine(lambda: sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False), StaticPool, "OFF")
+    store = Store(engine, db_url, None, None, read_only=False)
+    with store.begin() as conn:
+        migrate.migrate(conn)
+        claim_venue(conn, venue or "")
+    return store
+
+
+def _open_for_reading(db_url: str, path: Path, venue: str | None) -> Store:
+    if not path.is_file():
+        raise BadInput(f"database URL {db_url!r}: there is no file {path}; check the path, or fill it first")
+    store = Store(_engine(_connector(path, "ro"), NullPool, None), db_url, path, None, read_only=True)
+    try:
+        with store.connect() as conn:
+            _check_ours(conn, path)
+            if migrate.revision_of(conn) != migrate.HEAD:
+                raise WrongDatabase(
+                    f"{path}: its schema is {migrate.revision_of(conn)} and this Polybot reads {migrate.HEAD}; "
+                    "a command that writes to it migrates an older one"
+                )
+            owner = venue_of(conn)
+        if venue in CLAIMING_VENUES and owner not in (None, venue):
+            raise WrongDatabase(f"{path}: it holds data of venue {owner}, not of {venue}; give another --db-url")
+    except OperationalError as error:
+        store.close()
+        raise BadInput(f"{path}: cannot be read: {error.orig}") from None
+    except DatabaseError as error:
+        store.close()
+        raise WrongDatabase(f"{path}: cannot be read as a database: {error.orig}; give another --db-url") from None
+    except WrongDatabase:
+        store.close()
+        raise
+    return store
+
+
+def _open_for_writing(db_url: str, path: Path, venue: str | None, wal: bool, synchronous: Synchronous) -> Store:
+    if path.exists():
+        _check_before_writing(path)
+    lock = WriterLock(path)
+    lock.acquire()
+    store = Store(_engine(_connector(path, "rw"), NullPool, synchronous), db_url, path, lock, read_only=False)
+    try:
+        _private_file(path)
+        with store.connect() as conn:
+            mode = conn.exec_driver_sql("PRAGMA journal_mode").scalar()
+            if mode != ("wal" if wal else "delete"):
+                conn.rollback()
+                _journal_mode(path, "WAL" if wal else "DELETE")
+        with store.begin() as conn:
+            if not migrate.is_empty(conn):
+                _check_ours(conn, path)
+            migrate.migrate(conn)
+            claim_venue(conn, venue or "")
+    except WrongDatabase as error:
+        store.close()
+        raise WrongDatabase(_naming(path, str(error))) from None
+    except (DatabaseError, OSError, sqlite3.Error) as error:
+        store.close()
+        raise BadInput(f"{path}: cannot be opened for writing: {getattr(error, 'orig', error)}") from None
+    return store
+
+
+def _check_before_writing(path: Path) -> None:
+    """Refuse a file that is not ours before anything is created beside it."""
+    if path.stat().st_size == 0:
+        return
+    engine = _engine(_connector(path, "ro"), NullPool, None)
+    try:
+        with engine.connect() as conn:
+            if not migrate.is_empty(conn):
+                _check_ours(conn, path)
+    except OperationalError:
+        return  # cannot be read just now (an unfinished transaction to recover): it is checked again under the lock
+    except DatabaseError as error:
+        raise WrongDatabase(f"{path}: cannot be read as a database: {error.orig}; give another --db-url") from None
+    finally:
+        engine.dispose()
+
+
+def _check_ours(conn: Connection, path: Path) -> None:
+    if not migrate.is_ours(conn):
+        raise WrongDatabase(f"{path}: this database is not Polybot's; give another --db-url")
+
+
+def _naming(path: Path, told: str) -> str:
+    return told if told.startswith(str(path)) else f"{path}: {told}"
+
+
+def _private_file(path: Path) -> None:
+    """Create the file readable by its owner only, and take others' rights from an existing one."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
+
+
+def _journal_mode(path: Path, mode: str) -> None:
+    """Change the journal mode, which no transaction may surround."""
+    raw = _connector(path, "rw")()
+    try:
+        raw.execute(f"PRAGMA journal_mode = {mode}")
+    finally:
+        raw.close()
+
+
+def _connector(path: Path, mode: Literal["ro", "rw"]) -> Any:
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1_000)
+
+    return connect
+
+
+def _engine(connect: Any, pool: type[NullPool] | type[StaticPool], synchronous: Synchronous | None) -> Engine:
+    """An engine whose transactions begin where we say so: at once for writing, at the first read for reading."""
+    engine = create_engine("sqlite://", creator=connect, poolclass=pool)
+
+    @event.listens_for(engine, "connect")
+    def set_up(raw: sqlite3.Connection, _record: Any) -> None:
+        raw.execute("PRAGMA foreign_keys = ON")
+        if synchronous is not None:
+            raw.execute(f"PRAGMA synchronous = {synchronous}")
+
+    @event.listens_for(engine, "begin")
+    def begin(conn: Connection) -> None:
+        conn.exec_driver_sql("BEGIN IMMEDIATE" if conn.get_execution_options().get("polybot_writes") else "BEGIN")
+
+    return engine
