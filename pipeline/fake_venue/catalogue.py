@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from pipeline.base.units import NS_PER_S, ONE_E6, format_e6
+from pipeline.messages.market import FeeSchedule, Market, Outcome, Rewards
 
-LISTED_NS = 1_767_225_600 * NS_PER_S
-"""2026-01-01: when everything was listed."""
 ENDS_NS = 1_893_456_000 * NS_PER_S
 """2030-01-01: when everything is due."""
 
@@ -80,6 +79,33 @@ class EventSpec:
 def digest(kind: str, word: str) -> str:
     """64 hex digits that depend on nothing but the words."""
     return sha256(f"polybot fake venue/{kind}/{word}".encode()).hexdigest()
+
+
+def catalogue_market(spec: MarketSpec, event: EventSpec, tick_size: str, closed: bool = False) -> Market:
+    """A market as the rest of Polybot knows it."""
+    fees, rewards = spec.fees, spec.rewards_daily
+    return Market(
+        market_id=spec.condition_id,
+        outcomes=tuple(Outcome(token_id, name) for token_id, name in zip(spec.token_ids, spec.outcomes, strict=True)),
+        question=spec.question,
+        slug=spec.slug,
+        event_id=event.id,
+        event_slug=event.slug,
+        event_title=event.title,
+        group_item_title=spec.group_title,
+        tick_size=tick_size,
+        min_order_size=str(spec.min_size),
+        neg_risk=spec.neg_risk,
+        neg_risk_market_id=event.neg_risk_market_id,
+        version="v1",
+        active=True,
+        closed=closed,
+        accepting_orders=not closed,
+        enable_order_book=True,
+        end_ns=ENDS_NS,
+        fees=FeeSchedule(rate_e6=fees.rate_e6, rebate_rate_e6=fees.rebate_e6) if fees.rate_e6 else None,
+        rewards=Rewards(min_size_e6=50 * ONE_E6, max_spread_e6=45_000, daily_rate_e6=rewards * ONE_E6) if rewards else None,
+    )
 
 
 SPORTS = Fees("sports_fees_v2", 50_000, 150_000)

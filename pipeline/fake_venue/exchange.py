@@ -12,10 +12,11 @@ from itertools import accumulate, count
 from math import exp
 from random import Random
 
-from pipeline.base.units import NS_PER_MS, NS_PER_S, ONE_E6
+from pipeline.base.units import NS_PER_MS, NS_PER_S, ONE_E6, format_e6
 from pipeline.fake_venue import wire
-from pipeline.fake_venue.catalogue import FREE, EventSpec, MarketSpec, all_markets, build_events
+from pipeline.fake_venue.catalogue import FREE, EventSpec, MarketSpec, all_markets, build_events, catalogue_market
 from pipeline.fake_venue.flow import Action
+from pipeline.fake_venue.gamma import Listing
 from pipeline.fake_venue.market import FakeMarket
 from pipeline.fake_venue.wire import Frame
 
@@ -114,6 +115,11 @@ class FakeExchange:
         """CLOB ``/book`` of a token; None where the venue says that no orderbook exists."""
         found = self._by_token.get(token_id)
         return None if found is None or found[0].closed else found[0].rest_book(found[1])
+
+    def listings(self) -> list[Listing]:
+        """All markets as the catalogue shows them."""
+        titles = {event.slug: event for event in self.events}
+        return [market_listing(market, titles[market.spec.event_slug]) for market in self.markets]
 
     # --- what can be done from outside
 
@@ -223,6 +229,21 @@ class FakeExchange:
 
     def _spell_ns(self, mean_s: int) -> int:
         return int(self._rng.expovariate(1 / mean_s) * NS_PER_S)
+
+
+def market_listing(market: FakeMarket, event: EventSpec) -> Listing:
+    """A market with its live numbers, in the words of the catalogue."""
+    bid, ask = market.best_e6
+    return Listing(
+        market=catalogue_market(market.spec, event, format_e6(market.tick_e6), closed=market.closed),
+        id=market.spec.id,
+        best_bid_e6=bid,
+        best_ask_e6=ask,
+        last_trade=market.last_trade,
+        volume_e6=market.traded_e6,
+        winner=market.winner,
+        tags=market.spec.tags,
+    )
 
 
 def _new_market(spec: MarketSpec, now_ns: int) -> dict[str, object]:
