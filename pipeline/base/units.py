@@ -6,7 +6,7 @@ No float ever holds one. Where a result must be rounded the function's name says
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import NewType
 
@@ -63,6 +63,20 @@ def parse_size_e6(text: str) -> SizeE6:
     if value < 0:
         raise ValueError(f"size {text} is negative")
     return SizeE6(value)
+
+
+def nearest_e6(text: str) -> int:
+    """The millionths nearest to a decimal text, halves to even: for data that went through binary floats, never for our own.
+
+    Raises ValueError for anything that is not a finite decimal number below a million million.
+    """
+    try:
+        scaled = Decimal(text) * ONE_E6
+    except ArithmeticError:
+        raise ValueError(f"{text!r} is not a decimal number") from None
+    if not scaled.is_finite() or abs(scaled) >= ONE_E6**3:
+        raise ValueError(f"{text!r} is not a finite number below {ONE_E6**2}")
+    return int(scaled.to_integral_value(ROUND_HALF_EVEN))
 
 
 def e6_of_decimal(value: Decimal) -> int:

@@ -1,0 +1,133 @@
+"""Records what comes from outside: a folder of segments, plain while open, compressed once they rotate.
+
+Each line reaches the kernel before ``write`` returns, so a kill costs at most a torn last line. A writer on a folder that has
+segments goes on with the next number; it never appends to what another run left.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import threading
+from io import FileIO
+from pathlib import Path
+
+from pipeline.base import events
+from pipeline.base.log import get_logger
+from pipeline.messages import Message
+from pipeline.messages.market import MarketUniverse
+from pipeline.recording.lines import Line, encode_line, line_of
+from pipeline.recording.markets import RecordedMarkets, write_markets
+
+OPEN = ".jsonl"
+CLOSED = ".jsonl.gz"
+UNFINISHED = ".jsonl.gz.tmp"
+DIGITS = 6
+
+
+def segments_of(folder: Path) -> list[Path]:
+    """The segments in order; where a kill left a segment both plain and compressed, the compressed one."""
+    found = {file.name.split(".")[0]: file for file in sorted(folder.glob(f"*{OPEN}")) if _is_number(file)}
+    found.update({file.name.split(".")[0]: file for file in folder.glob(f"*{CLOSED}") if _is_number(file)})
+    return [found[number] for number in sorted(found)]
+
+
+def _is_number(file: Path) -> bool:
+    number = file.name.split(".")[0]
+    return len(number) == DIGITS and number.isdigit()
+
+
+class RecordingWriter:
+    """Call ``write`` from one thread. Compression runs in another, on segments that are finished."""
+
+    def __init__(self, folder: Path, rotate_bytes: int = 64 * 1024 * 1024, venue: str = "", started_ns: int = 0) -> None:
+        """``venue`` is whose data it is; ``started_ns`` stamps the note that a resumed recording begins with."""
+        self.folder, self.rotate_bytes, self.venue = folder, rotate_bytes, venue
+        self.lines = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        for unfinished in folder.glob(f"*{UNFINISHED}"):
+            unfinished.unlink()
+        left = segments_of(folder)
+        self._number = int(left[-1].name.split(".")[0]) if left else 0
+        self._compressing: threading.Thread | None = None
+        self._waiting: list[Path] = [file for file in folder.glob(f"*{OPEN}") if _is_number(file)]
+        self._lock = threading.Lock()
+        self._file = self._open_next()
+        self._size = 0
+        if left:
+            self._put(encode_line(Line(kind="resumed", ts_ns=started_ns)))
+        self._compress()
+
+    def write(self, msg: Message) -> None:
+        """Record one message; a MarketUniverse goes to ``markets.json``. Kinds that do not come from outside are ignored."""
+        if type(msg) is MarketUniverse:
+            write_markets(self.folder, RecordedMarkets(venue=self.venue, markets=msg.markets, source=msg.source))
+            return
+        line = line_of(msg)
+        if line is not None:
+            self._put(encode_line(line))
+
+    def close(self) -> None:
+        """Finish the open segment and wait until it is compressed."""
+        if self._file.closed:
+            return
+        self._finish()
+        self._compress()
+        thread = self._compressing
+        if thread is not None:
+            thread.join()
+
+    def _put(self, encoded: bytes) -> None:
+        self._file.write(encoded)
+        self._size += len(encoded)
+        self.lines += 1
+        if self._size >= self.rotate_bytes:
+            self._finish()
+            self._file = self._open_next()
+            self._compress()
+
+    def _open_next(self) -> FileIO:
+        self._number += 1
+        self._size = 0
+        return FileIO(self.folder / f"{self._number:0{DIGITS}d}{OPEN}", "xb")
+
+    def _finish(self) -> None:
+        self._file.close()
+        path = Path(os.fsdecode(self._file.name))
+        with self._lock:
+            if self._size:
+                self._waiting.append(path)
+        if not self._size:
+            path.unlink()
+        get_logger().debug(events.RECORDING_ROTATED, segment=path.name, bytes=self._size)
+
+    def _compress(self) -> None:
+        """Start the compressing thread unless it runs; it takes what waits and ends."""
+        with self._lock:
+            if self._waiting and self._compressing is None:
+                self._compressing = threading.Thread(target=self._compress_waiting, name="recording-compress", daemon=True)
+                self._compressing.start()
+
+    def _compress_waiting(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._compressing = None
+                    return
+                path = self._waiting.pop(0)
+            compress_segment(path)
+
+
+def compress_segment(path: Path) -> Path:
+    """Replace a plain segment by its compressed form; a kill in between leaves one whole copy."""
+    number = path.name.split(".")[0]
+    unfinished, closed = path.with_name(number + UNFINISHED), path.with_name(number + CLOSED)
+    with path.open("rb") as plain, unfinished.open("wb") as raw:
+        with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed:
+            shutil.copyfileobj(plain, packed, 1024 * 1024)
+        raw.flush()
+        os.fsync(raw.fileno())
+    unfinished.replace(closed)
+    path.unlink()
+    return closed
