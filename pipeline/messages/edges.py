@@ -9,6 +9,7 @@ from typing import Literal
 
 from pipeline.messages import Message
 from pipeline.messages.market import LinkState, Market
+from pipeline.messages.orders import TradeStatus
 
 # --- gateway -------------------------------------------------------------------------------------------------------
 
@@ -90,22 +91,31 @@ class FetchCatalogue(Message, frozen=True, kw_only=True, gc=False):
 
 
 class CatalogueFetched(Message, frozen=True, kw_only=True):
-    """The catalogue's answer. ``error`` is empty when it is whole; otherwise ``markets`` is not to be used."""
+    """The catalogue's answer. ``error`` is empty when it is whole; otherwise ``markets`` is not to be used.
+
+    ``refused`` counts catalogue objects that are no markets; ``notes`` say which wanted markets are not among them, and why.
+    """
 
     request_id: int
     markets: tuple[Market, ...]
     source: str
     error: str = ""
     refused: int = 0
+    notes: tuple[str, ...] = ()
 
 
 # --- executor ------------------------------------------------------------------------------------------------------
 
-RelayerEventKind = Literal["accepted", "rejected", "filled", "cancelled", "cancel_refused"]
+RelayerEventKind = Literal[
+    "accepted", "rejected", "filled", "cancelled", "cancel_refused", "delayed", "expired", "lost", "trade_updated"
+]
 
 
 class RelayerEvent(Message, frozen=True, kw_only=True, gc=False):
-    """What a relayer says of one order. For ``filled``: price, size, fee and liquidity of this trade, all in millionths."""
+    """What a relayer says of one order. For ``filled``: price, size, fee and liquidity of this trade, all in millionths.
+
+    ``lost``: the order was sent and no answer came. ``trade_updated``: an earlier trade has a new ``trade_status``.
+    """
 
     kind: RelayerEventKind
     client_order_id: str
@@ -116,3 +126,4 @@ class RelayerEvent(Message, frozen=True, kw_only=True, gc=False):
     size_e6: int = 0
     fee_e6: int = 0
     liquidity: Literal["maker", "taker"] = "maker"
+    trade_status: TradeStatus = "confirmed"

@@ -124,7 +124,10 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ExecSnapshot(Message, frozen=True, kw_only=True):
-    """All the executor holds, complete in itself; sent to each new subscriber. ``accepts`` says that commands are taken."""
+    """All the executor holds, complete in itself; sent to each new subscriber. ``accepts`` says that commands are taken.
+
+    ``next_counters``: for each strategy the counter of its next order id, so that an id never repeats after a restart.
+    """
 
     accepts: bool
     halted: bool
@@ -132,6 +135,7 @@ class ExecSnapshot(Message, frozen=True, kw_only=True):
     orders: tuple[OpenOrder, ...]
     positions: tuple[Position, ...]
     reason: str = ""
+    next_counters: dict[str, int] = {}
 
 
 class OrderUpdate(Message, frozen=True, kw_only=True):

@@ -1,0 +1,290 @@
+"""One quoting strategy at work: when to decide, what to send so that its targets rest, and what to tell about it."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import json
+from collections.abc import Iterator, Sequence
+
+from pipeline.base.units import NS_PER_S, complement_e6, format_e6
+from pipeline.messages import Message
+from pipeline.messages.market import BookSnapshot, Level, Market, MarketUniverse
+from pipeline.messages.orders import Decision, ExecSnapshot, Fill, OrderUpdate
+from pipeline.messages.records import Opportunity, PortfolioRow
+from pipeline.strategy.account import Account
+from pipeline.strategy.base import Strategy, Targets, View
+from pipeline.trading.diff import Changes, diff_quotes
+from pipeline.trading.policy import heard_ns, other_token, quoted_tokens
+from pipeline.trading.portfolio import Holding
+
+REJECT_PAUSE_NS = 5 * NS_PER_S
+"""After a rejection a market is left alone for so long: what was refused once is refused again."""
+
+
+class QuoteDesk:
+    """Run one strategy over all followed markets. Pure: messages in, messages out, time from ``now_ns``.
+
+    A market is decided on when its book, its orders or its positions change, at most once in ``min_requote_interval_ns``; a refusal
+    pulls at once. What a decision cannot do yet is done by a wake-up.
+    """
+
+    def __init__(self, strategy: Strategy, session_id: str, ttl_ns: int) -> None:
+        self.strategy = strategy
+        self.account = Account(strategy.name, session_id, ttl_ns)
+        self.decisions = 0
+        self._markets: dict[str, Market] = {}
+        self._quoted: dict[str, tuple[Market, str]] = {}
+        self._books: dict[str, BookSnapshot] = {}
+        self._next_quote_ns: dict[str, int] = {}
+        self._standing: dict[str, str] = {}
+        self._wakes: dict[str, int] = {}
+        self._heap: list[tuple[int, str]] = []
+
+    # --- what comes in ---------------------------------------------------------------------------------------------
+
+    def on_universe(self, universe: MarketUniverse, now_ns: int) -> Iterator[Message]:
+        """The followed markets, whole. A market that left is pulled."""
+        left = self._quoted
+        self._markets = {token_id: market for market in universe.markets for token_id in market.token_ids}
+        self._quoted = {
+            token_id: (market, other_token(market, token_id)) for market in universe.markets for token_id in quoted_tokens(market)
+        }
+        for token_id in sorted(left.keys() - self._quoted.keys()):
+            market_id = left[token_id][0].market_id
+            changes = Changes(cancels=self.account.orders(market_id, now_ns))
+            if changes and self.account.may_command:
+                plan = self._plan(market_id, Targets(reason="market left the universe"), now_ns, len(changes))
+                yield from self._send(market_id, changes, plan, now_ns)
+        for token_id in self._quoted:
+            yield from self._evaluate(token_id, now_ns)
+
+    def on_book(self, book: BookSnapshot, now_ns: int) -> Iterator[Message]:
+        """A book changed."""
+        token_id = book.token_id
+        before = self._books.get(token_id)
+        self._books[token_id] = book
+        if token_id in self._quoted:
+            yield from self._evaluate(token_id, now_ns)
+        elif token_id in self._markets and (before is None or before.state != book.state):
+            # The other outcome is the same book: it matters only if it is trusted differently.
+            yield from self._evaluate(other_token(self._markets[token_id], token_id), now_ns)
+
+    def on_snapshot(self, snapshot: ExecSnapshot, now_ns: int) -> Iterator[Message]:
+        """All that the executor holds."""
+        self.account.load(snapshot, now_ns)
+        for token_id in self._quoted:
+            yield from self._evaluate(token_id, now_ns)
+
+    def on_update(self, update: OrderUpdate, now_ns: int) -> Iterator[Message]:
+        """One of our orders changed."""
+        self.account.update(update)
+        token_id = self._quoted_of(update.token_id)
+        if update.status == "rejected":
+            self._next_quote_ns[token_id] = now_ns + REJECT_PAUSE_NS
+        yield from self._evaluate(token_id, now_ns)
+
+    def on_fill(self, fill: Fill, now_ns: int) -> Iterator[Message]:
+        """One of our orders traded."""
+        if self.account.fill(fill):
+            yield self._portfolio_row(self.account.portfolio.holding(fill.strategy, fill.token_id, fill.market), now_ns)
+            yield from self._evaluate(self._quoted_of(fill.token_id), now_ns)
+
+    def on_halt(self, halted: bool, now_ns: int) -> Iterator[Message]:
+        """Trading was stopped, or goes on."""
+        self.account.halted = halted
+        for token_id in self._quoted:
+            yield from self._evaluate(token_id, now_ns)
+
+    def next_wake_ns(self) -> int | None:
+        """When ``wake`` wants to be called next."""
+        return self._heap[0][0] if self._heap else None
+
+    def wake(self, now_ns: int) -> Iterator[Message]:
+        """Decide again where it was put off."""
+        while self._heap and self._heap[0][0] <= now_ns:
+            due_ns, token_id = heapq.heappop(self._heap)
+            if self._wakes.get(token_id) == due_ns:
+                del self._wakes[token_id]
+                yield from self._evaluate(token_id, now_ns)
+
+    def portfolio_rows(self, now_ns: int) -> Iterator[Message]:
+        """Every position ever traded, at its present mark."""
+        for holding in self.account.portfolio:
+            yield self._portfolio_row(holding, now_ns)
+
+    def close(self, now_ns: int) -> Iterator[Message]:
+        """Cancel everything that rests."""
+        if self.account.may_command:
+            plan = self._plan("", Targets(reason="strategy stopped"), now_ns, intents=1)
+            yield self.account.cancel_all(plan, now_ns)
+
+    # --- deciding --------------------------------------------------------------------------------------------------
+
+    def view(self, token_id: str, now_ns: int) -> View | None:
+        """What the strategy may know of a quoted token; None before its book was seen."""
+        book = self._books.get(token_id)
+        quoted = self._quoted.get(token_id)
+        if book is None or quoted is None:
+            return None
+        market, complement_id = quoted
+        account = self.account
+        inventory = account.portfolio.inventory_e6
+        return View(
+            market=market,
+            book=book,
+            now_ns=now_ns,
+            mode=account.mode,
+            complement_id=complement_id,
+            complement=self._books.get(complement_id),
+            inventory_e6=inventory(account.strategy, token_id),
+            complement_inventory_e6=inventory(account.strategy, complement_id) if complement_id else 0,
+            exposure_e6=account.exposure_elsewhere_e6(market.market_id) + self._held_e6(market.market_id),
+            orders=tuple(
+                order
+                for order in account.orders(market.market_id, now_ns)
+                if order.token_id == token_id or order.token_id == complement_id
+            ),
+        )
+
+    def _held_e6(self, market: str) -> int:
+        return sum(max(0, holding.cost_e6) for holding in self.account.portfolio.in_market(market))
+
+    def _evaluate(self, token_id: str, now_ns: int) -> Iterator[Message]:
+        if not self.account.may_command or token_id not in self._quoted:
+            return
+        put_off_ns = self._next_quote_ns.get(token_id, 0)
+        market_id = self._quoted[token_id][0].market_id
+        if now_ns < put_off_ns and not self.account.orders(market_id, now_ns):
+            self._wake_at(token_id, put_off_ns)
+            return
+        view = self.view(token_id, now_ns)
+        if view is None:
+            return
+        refused = self.strategy.refusal(view)
+        if not refused and now_ns < put_off_ns:
+            self._wake_at(token_id, put_off_ns)
+            return
+        targets = Targets(reason=refused) if refused else self.strategy.decide(view)
+        tolerance = self.strategy.min_change_ticks * view.book.tick_size_e6
+        changes = diff_quotes(targets.quotes, view.orders, tolerance)
+        standing = "" if targets.quotes else targets.reason
+        told = self._standing.get(token_id) != standing
+        if changes or told:
+            plan = self._plan(seen_by(view), targets, now_ns, len(changes))
+            if changes:
+                self._next_quote_ns[token_id] = now_ns + self.strategy.min_requote_interval_ns
+                yield from self._send(market_id, changes, plan, now_ns)
+            if told:
+                self._standing[token_id] = standing
+                yield opportunity(view.market, targets, plan, now_ns)
+        if targets.quotes:
+            self._wake_at(token_id, heard_ns(view.book) + self.strategy.max_book_age_ns + 1)
+        answer_due_ns = self.account.answer_due_ns(market_id, now_ns)
+        if answer_due_ns is not None:
+            self._wake_at(token_id, answer_due_ns)
+
+    def _plan(self, seen: str, targets: Targets, now_ns: int, intents: int) -> Decision:
+        """A decision under its own name: the hash of who decided, when, on what and for what."""
+        text = f"{self.account.session_id}|{self.strategy.name}|{now_ns}|{seen}|{targets}"
+        return Decision(
+            plan_id=hashlib.blake2b(text.encode(), digest_size=8).hexdigest(),
+            strategy=self.strategy.name,
+            reason=targets.reason,
+            seen=seen,
+            decided_ns=now_ns,
+            expected_profit_e6=targets.expected_profit_e6,
+            intents=intents,
+        )
+
+    def _send(self, market: str, changes: Changes, decision: Decision, now_ns: int) -> Iterator[Message]:
+        """The commands of one decision, cancels first."""
+        self.decisions += 1
+        for order in changes.cancels:
+            yield self.account.cancel(order, decision, now_ns)
+        for quote in changes.places:
+            yield self.account.place(quote, market, decision, now_ns)
+
+    # --- telling ---------------------------------------------------------------------------------------------------
+
+    def _portfolio_row(self, holding: Holding, now_ns: int) -> PortfolioRow:
+        return PortfolioRow(
+            ts_ns=now_ns,
+            strategy=holding.strategy,
+            mode=self.account.mode,
+            token_id=holding.token_id,
+            market=holding.market,
+            inventory_e6=holding.inventory_e6,
+            cost_e6=holding.cost_e6,
+            realised_e6=holding.realised_e6,
+            unrealised_e6=holding.unrealised_e6(self._mark_e6(holding.token_id)),
+            fees_e6=holding.fees_e6,
+        )
+
+    def _mark_e6(self, token_id: str) -> int | None:
+        """The mid of a token's book, or one minus the other outcome's; None without either."""
+        book = self._books.get(token_id)
+        if book is not None and book.mid_e6 is not None:
+            return book.mid_e6
+        market = self._markets.get(token_id)
+        other = self._books.get(other_token(market, token_id)) if market else None
+        mid = other.mid_e6 if other else None
+        return None if mid is None else complement_e6(mid)
+
+    def _quoted_of(self, token_id: str) -> str:
+        """The token under which a market is quoted: itself, or the other outcome."""
+        if token_id in self._quoted or token_id not in self._markets:
+            return token_id
+        return other_token(self._markets[token_id], token_id)
+
+    def _wake_at(self, token_id: str, due_ns: int) -> None:
+        """One wake-up a token is kept; an earlier one replaces it."""
+        planned = self._wakes.get(token_id)
+        if planned is None or due_ns < planned:
+            self._wakes[token_id] = due_ns
+            heapq.heappush(self._heap, (due_ns, token_id))
+
+
+def seen_by(view: View) -> str:
+    """What a decision was made on, as a JSON text: each book's top, state, number and hash, and the inventory."""
+    books = [book for book in (view.book, view.complement) if book is not None]
+    return json.dumps(
+        {
+            "books": [
+                {
+                    "token_id": book.token_id,
+                    "bid": _top(book.bids),
+                    "ask": _top(book.asks),
+                    "state": book.state,
+                    "seq": book.seq,
+                    "hash": book.hash or "",
+                }
+                for book in books
+            ],
+            "inventory": format_e6(view.inventory_e6),
+            "other_inventory": format_e6(view.complement_inventory_e6),
+        },
+        separators=(",", ":"),
+    )
+
+
+def _top(levels: Sequence[Level]) -> list[str]:
+    return [format_e6(levels[0].price_e6), format_e6(levels[0].size_e6)] if levels else []
+
+
+def opportunity(market: Market, targets: Targets, plan: Decision, now_ns: int) -> Opportunity:
+    """What a decision made of a market; said when it goes from quoted to refused, from one refusal to another, or back."""
+    return Opportunity(
+        ts_ns=now_ns,
+        plan_id=plan.plan_id,
+        strategy=plan.strategy,
+        market=market.market_id,
+        kind="quotes",
+        taken=bool(targets.quotes),
+        reason=targets.reason,
+        expected_profit_e6=targets.expected_profit_e6,
+        size_e6=min((quote.size_e6 for quote in targets.quotes), default=0),
+        legs=json.dumps(
+            [[quote.token_id, quote.side, format_e6(quote.price_e6), format_e6(quote.size_e6)] for quote in targets.quotes]
+        ),
+    )

@@ -1,0 +1,62 @@
+"""Orders wanted against orders open: the fewest cancels and placements that lead from one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.messages.market import Side
+from pipeline.messages.orders import OpenOrder, OrderType
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """One resting order wanted: price in millionths of a dollar a share, size in millionths of a share."""
+
+    token_id: str
+    side: Side
+    price_e6: int
+    size_e6: int
+    order_type: OrderType = "GTC"
+    post_only: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What to do, cancels first: an order must not meet the one that it replaces."""
+
+    cancels: tuple[OpenOrder, ...] = ()
+    places: tuple[Quote, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.cancels) + len(self.places)
+
+
+def diff_quotes(wanted: Sequence[Quote], orders: Sequence[OpenOrder], tolerance_e6: int) -> Changes:
+    """The changes that make ``orders`` match ``wanted``. Applied to their own result they are empty.
+
+    An open order serves a quote of its token and side, and keeps its place in the queue, if its price is less than
+    ``tolerance_e6`` away (equal prices always serve) and what remains of it is at most the quote's size and at least half of it.
+    Nearest price first, then nearest size, then the oldest order.
+    """
+    if not orders:
+        return Changes(places=tuple(wanted))
+    pairs = []
+    for at, quote in enumerate(wanted):
+        for index, order in enumerate(orders):
+            if order.token_id != quote.token_id or order.side != quote.side:
+                continue
+            distance = abs(order.price_e6 - quote.price_e6)
+            remaining = order.size_e6 - order.filled_e6
+            if (distance < tolerance_e6 or not distance) and remaining <= quote.size_e6 <= 2 * remaining:
+                pairs.append((distance, quote.size_e6 - remaining, order.placed_ns, index, at))
+    served: set[int] = set()
+    kept: set[int] = set()
+    for _, _, _, index, at in sorted(pairs):
+        if at not in served and index not in kept:
+            served.add(at)
+            kept.add(index)
+    return Changes(
+        cancels=tuple(order for index, order in enumerate(orders) if index not in kept),
+        places=tuple(quote for at, quote in enumerate(wanted) if at not in served),
+    )

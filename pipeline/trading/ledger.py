@@ -1,0 +1,323 @@
+"""All orders and positions of the account, kept by events alone, and folded back from the durable records after a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from pipeline.base.units import notional_ceil_e6, notional_floor_e6
+from pipeline.messages import Message
+from pipeline.messages.edges import RelayerEvent, RelayerEventKind
+from pipeline.messages.market import Side
+from pipeline.messages.orders import Fill, Mode, OpenOrder, OrderUpdate, PlaceOrder
+from pipeline.messages.records import FillRecord, OrderRecord
+from pipeline.trading.orders import TRADE_TRANSITIONS, Order, OrderEvent, counter_of
+from pipeline.trading.portfolio import Portfolio
+from pipeline.trading.risk import holding_stake_e6, stake_e6
+
+REMEMBERED = 10_000
+"""Closed orders that are kept, for repeats of their id and for trades that are told late."""
+
+ORDER_EVENTS: dict[RelayerEventKind, OrderEvent] = {
+    "accepted": "accept",
+    "rejected": "reject",
+    "cancelled": "cancel",
+    "delayed": "delay",
+    "expired": "expire",
+    "lost": "lose",
+}
+
+
+class Ledger:
+    """Orders by id and by market, the portfolio, what is at stake, and the highest counter of each strategy's order ids."""
+
+    def __init__(self, mode: Mode) -> None:
+        self.mode = mode
+        self.open: dict[str, Order] = {}
+        self.portfolio = Portfolio()
+        self.counters: dict[str, int] = {}
+        self.at_stake_e6 = 0
+        self.ignored = 0
+        self._closed: dict[str, Order] = {}
+        self._by_market: dict[str, dict[str, Order]] = {}
+        self._fills: dict[tuple[str, str], FillRecord] = {}
+        self._short: dict[str, int] = {}
+        self._stakes: dict[str, int] = {}
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    def order(self, client_order_id: str) -> Order | None:
+        """An open order, or one that closed not long ago."""
+        return self.open.get(client_order_id) or self._closed.get(client_order_id)
+
+    def in_market(self, market: str) -> Sequence[Order]:
+        """The open orders of a market, oldest first."""
+        return tuple(self._by_market.get(market, {}).values())
+
+    def free_e6(self, strategy: str, token_id: str, market: str) -> int:
+        """Shares that a strategy holds of a token and has not offered for sale yet."""
+        offered = sum(
+            order.remaining_e6
+            for order in self.in_market(market)
+            if order.side == "SELL" and order.token_id == token_id and order.strategy == strategy
+        )
+        return self.portfolio.inventory_e6(strategy, token_id) - offered
+
+    def shown(self) -> tuple[OpenOrder, ...]:
+        """All open orders, oldest first, as an ExecSnapshot shows them."""
+        return tuple(order.shown() for order in self.open.values())
+
+    def next_counters(self) -> dict[str, int]:
+        """For each strategy the counter of its next order id."""
+        return {strategy: last + 1 for strategy, last in sorted(self.counters.items())}
+
+    def record(self, order: Order, now_ns: int) -> OrderRecord:
+        """The order as it stands, to be journalled."""
+        return OrderRecord(
+            ts_ns=now_ns,
+            client_order_id=order.client_order_id,
+            venue_order_id=order.venue_order_id,
+            strategy=order.strategy,
+            mode=self.mode,
+            token_id=order.token_id,
+            market=order.market,
+            side=order.side,
+            price_e6=order.price_e6,
+            size_e6=order.size_e6,
+            filled_e6=order.filled_e6,
+            order_type=order.order_type,
+            post_only=order.post_only,
+            status=order.status,
+            plan_id=order.plan_id,
+            reason=order.reason,
+        )
+
+    def update(self, order: Order, now_ns: int) -> OrderUpdate:
+        """The order as it stands, to be published."""
+        return OrderUpdate(
+            ts_ns=now_ns,
+            client_order_id=order.client_order_id,
+            strategy=order.strategy,
+            token_id=order.token_id,
+            market=order.market,
+            side=order.side,
+            price_e6=order.price_e6,
+            size_e6=order.size_e6,
+            filled_e6=order.filled_e6,
+            status=order.status,
+            venue_order_id=order.venue_order_id,
+            reason=order.reason,
+        )
+
+    # --- changing --------------------------------------------------------------------------------------------------
+
+    def count(self, client_order_id: str, strategy: str) -> None:
+        """Note that an order id was used, whatever became of it."""
+        self.counters[strategy] = max(self.counters.get(strategy, 0), counter_of(client_order_id))
+
+    def add(self, command: PlaceOrder, now_ns: int, refused: str = "") -> Order:
+        """Take an order in: as submitted, or at once as rejected with a reason. Its record is journalled before it is sent."""
+        order = Order.from_command(command, now_ns)
+        self.count(order.client_order_id, order.strategy)
+        if refused:
+            order.on("reject", refused)
+        else:
+            if order.side == "SELL":
+                free = self.free_e6(order.strategy, order.token_id, order.market)
+                self._short[order.client_order_id] = max(0, order.size_e6 - max(0, free))
+            order.on("submit")
+        self._keep(order)
+        return order
+
+    def close(self, order: Order, reason: str) -> None:
+        """End an order that nobody carries any more: matched if it is filled, else cancelled."""
+        order.on("fill_whole" if not order.remaining_e6 else "cancel", reason)
+        self._keep(order)
+
+    def on_event(self, event: RelayerEvent, now_ns: int) -> Iterator[Message]:
+        """What a relayer said: the durable records first, then what is published. What cannot be is counted in ``ignored``."""
+        order = self.order(event.client_order_id)
+        if order is None:
+            self.ignored += 1
+            return
+        if event.venue_order_id:
+            order.venue_order_id = event.venue_order_id
+        if event.kind == "filled":
+            yield from self._filled(order, event, now_ns)
+        elif event.kind == "trade_updated":
+            yield from self._trade_updated(order, event, now_ns)
+        elif event.kind in ORDER_EVENTS:
+            before = order.status
+            if not order.on(ORDER_EVENTS[event.kind], event.reason):
+                self.ignored += 1
+                return
+            self._keep(order)
+            if order.status != before:
+                yield self.record(order, now_ns)
+            yield self.update(order, now_ns)
+
+    def _filled(self, order: Order, event: RelayerEvent, now_ns: int) -> Iterator[Message]:
+        if not order.fill(event.trade_id, event.size_e6):
+            self.ignored += 1
+            return
+        # A buyer's fraction of a millionth is rounded up, a seller's down: never in our favour.
+        notional = notional_ceil_e6 if order.side == "BUY" else notional_floor_e6
+        record = FillRecord(
+            ts_ns=now_ns,
+            trade_id=event.trade_id,
+            client_order_id=order.client_order_id,
+            strategy=order.strategy,
+            mode=self.mode,
+            token_id=order.token_id,
+            market=order.market,
+            side=order.side,
+            price_e6=event.price_e6,
+            size_e6=event.size_e6,
+            notional_e6=notional(event.price_e6, event.size_e6),
+            fee_e6=event.fee_e6,
+            liquidity=event.liquidity,
+            status=event.trade_status,
+        )
+        self._book(record)
+        self._keep(order)
+        yield record
+        yield self.record(order, now_ns)
+        yield fill_of(record)
+        yield self.update(order, now_ns)
+
+    def _trade_updated(self, order: Order, event: RelayerEvent, now_ns: int) -> Iterator[Message]:
+        """A trade goes on to chain, or fails: then a second fill takes the first one back. Only that is published: it is new money."""
+        known = self._fills.get((event.trade_id, order.client_order_id))
+        if known is None or event.trade_status not in TRADE_TRANSITIONS[known.status]:
+            self.ignored += 1
+            return
+        failed = event.trade_status == "failed"
+        record = FillRecord(
+            ts_ns=now_ns,
+            trade_id=f"{known.trade_id}-failed" if failed else known.trade_id,
+            client_order_id=known.client_order_id,
+            strategy=known.strategy,
+            mode=known.mode,
+            token_id=known.token_id,
+            market=known.market,
+            side=opposite(known.side) if failed else known.side,
+            price_e6=known.price_e6,
+            size_e6=known.size_e6,
+            notional_e6=known.notional_e6,
+            fee_e6=-known.fee_e6 if failed else known.fee_e6,
+            liquidity=known.liquidity,
+            status=event.trade_status,
+            reverses=known.trade_id if failed else "",
+        )
+        self._book(record)
+        yield record
+        if failed:
+            order.unfill(known.trade_id, known.size_e6)
+            self._keep(order)
+            yield self.record(order, now_ns)
+            yield fill_of(record)
+            yield self.update(order, now_ns)
+
+    # --- after a restart -------------------------------------------------------------------------------------------
+
+    def recover(self, records: Iterable[Message]) -> None:
+        """Fold durable records of an earlier life, in their order: orders, fills, positions and counters."""
+        for record in records:
+            match record:
+                case OrderRecord():
+                    self._recover_order(record)
+                case FillRecord():
+                    order = self.order(record.client_order_id)
+                    if order is not None and (record.trade_id, record.client_order_id) not in self._fills:
+                        if record.reverses:
+                            order.unfill(record.reverses, record.size_e6)
+                        else:
+                            order.fill(record.trade_id, record.size_e6)
+                    self._book(record)
+                    if order is not None:
+                        self._keep(order)
+
+    def _recover_order(self, record: OrderRecord) -> None:
+        order = self.order(record.client_order_id)
+        if order is None:
+            order = Order(
+                client_order_id=record.client_order_id,
+                strategy=record.strategy,
+                token_id=record.token_id,
+                market=record.market,
+                side=record.side,
+                price_e6=record.price_e6,
+                size_e6=record.size_e6,
+                order_type=record.order_type,
+                post_only=record.post_only,
+                plan_id=record.plan_id,
+                placed_ns=record.ts_ns,
+            )
+            self.count(order.client_order_id, order.strategy)
+        order.status, order.reason = record.status, record.reason
+        order.venue_order_id = record.venue_order_id
+        self._keep(order)
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _book(self, record: FillRecord) -> None:
+        """Count a fill in the portfolio once; a later status of the same fill only replaces what is remembered of it."""
+        key = (record.trade_id, record.client_order_id)
+        new = key not in self._fills
+        self._fills[key] = record
+        if record.reverses:
+            self._fills.pop((record.reverses, record.client_order_id), None)
+        if new:
+            holding = self.portfolio.holding(record.strategy, record.token_id, record.market)
+            holding.trade(record.side, record.size_e6, record.notional_e6, record.fee_e6)
+            stake = holding_stake_e6(holding.inventory_e6, holding.cost_e6)
+            self._restake(f"{record.strategy} {record.token_id}", stake)
+        while len(self._fills) > REMEMBERED:
+            del self._fills[next(iter(self._fills))]
+
+    def _keep(self, order: Order) -> None:
+        """Put an order where its status says: among the open ones, or among the closed ones that are remembered for a while."""
+        name = order.client_order_id
+        if order.is_open:
+            self._closed.pop(name, None)
+            self.open[name] = order
+            self._by_market.setdefault(order.market, {})[name] = order
+            left = order.remaining_e6
+            self._restake(name, stake_e6(order.side, order.price_e6, min(left, self._short.get(name, left))))
+            return
+        if self.open.pop(name, None) is not None:
+            self._by_market[order.market].pop(name, None)
+            self._short.pop(name, None)
+        self._restake(name, 0)
+        self._closed[name] = order
+        while len(self._closed) > REMEMBERED:
+            del self._closed[next(iter(self._closed))]
+
+    def _restake(self, name: str, stake: int) -> None:
+        self.at_stake_e6 += stake - self._stakes.pop(name, 0)
+        if stake:
+            self._stakes[name] = stake
+
+
+def opposite(side: Side) -> Side:
+    """The other side."""
+    return "SELL" if side == "BUY" else "BUY"
+
+
+def fill_of(record: FillRecord) -> Fill:
+    """The published form of a fill's record."""
+    return Fill(
+        ts_ns=record.ts_ns,
+        trade_id=record.trade_id,
+        client_order_id=record.client_order_id,
+        strategy=record.strategy,
+        token_id=record.token_id,
+        market=record.market,
+        side=record.side,
+        price_e6=record.price_e6,
+        size_e6=record.size_e6,
+        notional_e6=record.notional_e6,
+        fee_e6=record.fee_e6,
+        liquidity=record.liquidity,
+        status=record.status,
+        mode=record.mode,
+    )

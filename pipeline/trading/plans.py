@@ -1,0 +1,161 @@
+"""What became of each decision: the commands it intended, how each was answered, and how long all of it took."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.base.units import NS_PER_MS, format_e6
+from pipeline.messages.orders import CancelAll, CancelOrder, Decision, Mode, PlaceOrder
+from pipeline.messages.records import AuditRecord
+
+Command = PlaceOrder | CancelOrder | CancelAll
+AckKey = tuple[str, str]
+"""(action, client order id): a cancel and a placement of one order are answered apart. For CancelAll the id is empty."""
+
+REFUSALS = frozenset({"rejected", "refused"})
+
+
+@dataclass(slots=True)
+class OpenPlan:
+    """A decision whose commands are still arriving, or still waiting for their answers."""
+
+    decision: Decision
+    market: str
+    deadline_ns: int
+    intents: list[dict[str, Any]] = field(default_factory=list)
+    acks: list[dict[str, Any]] = field(default_factory=list)
+    waiting: set[AckKey] = field(default_factory=set)
+    last_ack_ns: int = 0
+
+    @property
+    def is_answered(self) -> bool:
+        """All commands of the decision came, and each has its answer."""
+        return not self.waiting and len(self.intents) >= self.decision.intents
+
+
+class PlanLog:
+    """The open plans, oldest first. A plan closes when all is answered, or at the expiry of its last command."""
+
+    def __init__(self, mode: Mode) -> None:
+        self.mode = mode
+        self._open: dict[str, OpenPlan] = {}
+        self._plan_of: dict[AckKey, str] = {}
+
+    def intend(self, command: Command, market: str) -> AckKey:
+        """Note a command that arrived. The key is what answers it."""
+        key = ack_key(command)
+        decision = command.decision
+        plan = self._open.get(decision.plan_id)
+        if plan is None:
+            plan = self._open[decision.plan_id] = OpenPlan(decision, market, command.expires_ns)
+        plan.deadline_ns = max(plan.deadline_ns, command.expires_ns)
+        plan.market = plan.market or market
+        plan.intents.append(described(command))
+        plan.waiting.add(key)
+        self._plan_of[key] = decision.plan_id
+        return key
+
+    def is_waiting(self, key: AckKey) -> bool:
+        """The command of this key has no answer yet."""
+        return key in self._plan_of
+
+    def acknowledge(self, key: AckKey, status: str, now_ns: int, reason: str = "", filled_e6: int = 0) -> None:
+        """Note the first answer to a command; later ones are the order's own history."""
+        plan_id = self._plan_of.pop(key, None)
+        plan = self._open.get(plan_id) if plan_id is not None else None
+        if plan is None:
+            return
+        plan.waiting.discard(key)
+        plan.last_ack_ns = now_ns
+        ack: dict[str, Any] = {"action": key[0], "status": status, "after_ms": _ms(now_ns - plan.decision.decided_ns)}
+        if key[1]:
+            ack["client_order_id"] = key[1]
+        if filled_e6:
+            ack["filled"] = format_e6(filled_e6)
+        if reason:
+            ack["reason"] = reason
+        plan.acks.append(ack)
+
+    def closed(self, now_ns: int, everything: bool = False) -> Iterator[AuditRecord]:
+        """The records of the plans that are answered or over their deadline (or of all); they are open no longer."""
+        if not self._open:
+            return
+        done = [plan_id for plan_id, plan in self._open.items() if everything or plan.is_answered or now_ns >= plan.deadline_ns]
+        for plan_id in done:
+            plan = self._open.pop(plan_id)
+            for key in plan.waiting:
+                self._plan_of.pop(key, None)
+            yield self._record(plan, now_ns)
+
+    def next_deadline_ns(self) -> int | None:
+        """When the next open plan runs out of time."""
+        return min((plan.deadline_ns for plan in self._open.values()), default=None)
+
+    def _record(self, plan: OpenPlan, now_ns: int) -> AuditRecord:
+        decision = plan.decision
+        return AuditRecord(
+            ts_ns=now_ns,
+            plan_id=decision.plan_id,
+            strategy=decision.strategy,
+            mode=self.mode,
+            market=plan.market,
+            intents=_json(plan.intents),
+            acks=_json(plan.acks),
+            duration_ms=_ms((plan.last_ack_ns or now_ns) - decision.decided_ns),
+            outcome=outcome_of(plan),
+            reason=decision.reason,
+            seen=decision.seen,
+            expected_profit_e6=decision.expected_profit_e6,
+        )
+
+
+def outcome_of(plan: OpenPlan) -> str:
+    """``complete``: every command was taken; ``rejected``: none was; ``partial``: some; ``expired``: commands or answers are missing."""
+    if not plan.is_answered:
+        return "expired"
+    refused = sum(ack["status"] in REFUSALS for ack in plan.acks)
+    if not refused:
+        return "complete"
+    return "rejected" if refused == len(plan.acks) else "partial"
+
+
+def ack_key(command: Command) -> AckKey:
+    """What answers a command."""
+    match command:
+        case PlaceOrder():
+            return ("place", command.client_order_id)
+        case CancelOrder():
+            return ("cancel", command.client_order_id)
+        case _:
+            return ("cancel_all", "")
+
+
+def described(command: Command) -> dict[str, Any]:
+    """A command in words that a person reads, money and shares as decimal texts."""
+    match command:
+        case PlaceOrder():
+            return {
+                "action": "place",
+                "client_order_id": command.client_order_id,
+                "token_id": command.token_id,
+                "side": command.side,
+                "price": format_e6(command.price_e6),
+                "size": format_e6(command.size_e6),
+                "order_type": command.order_type,
+                "post_only": command.post_only,
+            }
+        case CancelOrder():
+            return {"action": "cancel", "client_order_id": command.client_order_id}
+        case _:
+            return {"action": "cancel_all", "market": command.market}
+
+
+def _ms(duration_ns: int) -> int:
+    return max(0, duration_ns) // NS_PER_MS
+
+
+def _json(values: list[dict[str, Any]]) -> str:
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False)

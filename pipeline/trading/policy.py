@@ -1,0 +1,62 @@
+"""Which books may be traded on: a policy per state of confidence and mode, and the other outcome's view of the same book."""
+
+from __future__ import annotations
+
+from pipeline.base.units import complement_e6
+from pipeline.messages.market import BookSnapshot, Level, Market, State
+from pipeline.messages.orders import Mode
+
+TRUSTED: frozenset[State] = frozenset({"VERIFIED", "QUIET"})
+"""Books that may be traded on in every mode."""
+SIMULATED: frozenset[State] = TRUSTED | {"UNVERIFIED"}
+"""Books that may be traded on where no money is at stake."""
+
+
+def allowed_states(mode: Mode) -> frozenset[State]:
+    """The states of confidence in which a book may be traded on: live only what is proved."""
+    return TRUSTED if mode == "live" else SIMULATED
+
+
+def heard_ns(book: BookSnapshot) -> int:
+    """When a book was last vouched for: by arriving, or by being proved equal to the venue's."""
+    return max(book.ts_ns, book.verified_ns)
+
+
+def market_refusal(market: Market) -> str:
+    """Why a market takes no orders; "" if it does."""
+    if market.closed or not market.active or not market.accepting_orders or not market.enable_order_book:
+        return f"market {market.market_id} takes no orders"
+    return ""
+
+
+def other_token(market: Market, token_id: str) -> str:
+    """The market's other token, whose price is one minus this one's; "" unless it has exactly two outcomes."""
+    if len(market.outcomes) != 2:
+        return ""
+    first, second = market.outcomes
+    return second.token_id if token_id == first.token_id else first.token_id
+
+
+def quoted_tokens(market: Market) -> tuple[str, ...]:
+    """The tokens to quote: the first of two (the second is the same book seen from the other side), else each."""
+    return market.token_ids[:1] if len(market.outcomes) == 2 else market.token_ids
+
+
+def mirrored(book: BookSnapshot, token_id: str) -> BookSnapshot:
+    """The same liquidity as the other outcome shows it: a bid at p is an ask at 1 - p. Its changes and its hash are left out."""
+    return BookSnapshot(
+        ts_ns=book.ts_ns,
+        token_id=token_id,
+        market=book.market,
+        tick_size_e6=book.tick_size_e6,
+        bids=tuple(Level(complement_e6(level.price_e6), level.size_e6) for level in book.asks),
+        asks=tuple(Level(complement_e6(level.price_e6), level.size_e6) for level in book.bids),
+        seq=book.seq,
+        venue_ns=book.venue_ns,
+        state=book.state,
+        basis=book.basis,
+        reason=book.reason,
+        verified_ns=book.verified_ns,
+        since_ns=book.since_ns,
+        full_depth=book.full_depth,
+    )

@@ -1,0 +1,44 @@
+"""What the executor asks of whoever carries orders to a market: a fake, a paper matcher, or the venue itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from pipeline.messages.edges import RelayerEvent
+from pipeline.messages.market import BookSnapshot, MarketUniverse, TradePrint
+from pipeline.messages.orders import PlaceOrder
+
+
+class Relayer(Protocol):
+    """Takes orders and says what became of them, as ``RelayerEvent``s in the order in which they happened.
+
+    Events may come in the answer to any call, also about other orders. Time is ``now_ns`` alone. ``forgets``: open orders do not
+    outlive the executor's process, so that after a restart none of them is open any more.
+    """
+
+    forgets: bool
+
+    def submit(self, order: PlaceOrder, now_ns: int) -> Iterable[RelayerEvent]:
+        """Send one order; the executor has journalled it and passed it through risk."""
+
+    def cancel(self, client_order_id: str, now_ns: int) -> Iterable[RelayerEvent]:
+        """Cancel one order: ``cancelled``, or ``cancel_refused`` with a reason."""
+
+    def cancel_all(self, now_ns: int) -> Iterable[RelayerEvent]:
+        """Cancel every open order."""
+
+    def on_universe(self, universe: MarketUniverse, now_ns: int) -> Iterable[RelayerEvent]:
+        """The markets that are followed, with their ticks, fees and delays."""
+
+    def on_book(self, book: BookSnapshot, now_ns: int) -> Iterable[RelayerEvent]:
+        """A book changed."""
+
+    def on_trade(self, trade: TradePrint, now_ns: int) -> Iterable[RelayerEvent]:
+        """Somebody traded."""
+
+    def next_timer_ns(self) -> int | None:
+        """When ``tick`` wants to be called; None: never."""
+
+    def tick(self, now_ns: int) -> Iterable[RelayerEvent]:
+        """What is due by ``now_ns``."""
