@@ -48,6 +48,8 @@ class FakeVenueSection(Section, frozen=True):
     binary_markets: int = 4
     event_markets: int = 4
     recording: str = ""
+    bursty: bool = True
+    resolve_after_s: int = 0
 
 
 class DbSection(Section, frozen=True):

@@ -78,6 +78,9 @@ class FakeExchange:
 
     # --- time
 
+    def begin(self, start_ns: int) -> None:
+        """The market does not wait for anybody."""
+
     def advance(self, until_ns: int, at_most: int | None = None) -> list[Frame]:
         """The frames up to ``until_ns``, in order. ``at_most`` stops soon after that many, so that a caller far behind is not stuck."""
         frames: list[Frame] = []

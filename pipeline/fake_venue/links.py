@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from itertools import count
 from typing import Any
 
+from pipeline.base import events
+from pipeline.base.log import get_logger
 from pipeline.fake_venue.scenarios import Faults
 from pipeline.fake_venue.source import Source
 from pipeline.fake_venue.wire import CUSTOM, RESOLVED, Frame
@@ -122,6 +124,7 @@ class Hub:
         await send({"type": "websocket.accept"})
         link = Link(next(self._numbers), self._queue_bytes)
         self.links[link.number] = link
+        get_logger().info(events.FAKE_CLIENT_CONNECTED, link=link.number)
         reader = asyncio.ensure_future(self._read(link, receive))
         writer = asyncio.ensure_future(link.run(send))
         watcher = asyncio.ensure_future(link.too_slow())
@@ -140,6 +143,7 @@ class Hub:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            get_logger().info(events.FAKE_CLIENT_LEFT, link=link.number, sent=link.sent)
 
     async def _read(self, link: Link, receive: Receive) -> None:
         while True:

@@ -10,8 +10,9 @@ from pipeline.base.units import NS_PER_MS, ONE_E6
 from pipeline.fake_venue import wire
 from pipeline.fake_venue.catalogue import MarketSpec
 from pipeline.fake_venue.flow import TAKER, Action, Cancel, MarketFlow, Place, Take
-from pipeline.fake_venue.matching import ASK, BID, LevelChange, Match, MatchingBook, RestingOrder
+from pipeline.fake_venue.matching import BID, LevelChange, Match, MatchingBook, RestingOrder
 from pipeline.fake_venue.wire import Frame, text_of
+from pipeline.market.verify import trade_price_text
 
 FINE_TICK_E6 = 1_000
 REFINE_ABOVE_E6 = 960_000
@@ -259,9 +260,6 @@ class FakeMarket:
             told = ONE_E6 - price if outcome else price
             self.prints.append(Print(self._token_ids[outcome], told, size, side))
             self.traded_e6 += size
-            self.last_trade = f"{told // ONE_E6}.{told % ONE_E6 // 1_000:03d}"
+            self.last_trade = trade_price_text(told)
         self.last_side = side
         self._tail = self._new_tail()
-
-
-__all__ = ["ASK", "BID", "FakeMarket", "Print"]

@@ -58,6 +58,7 @@ class FakeVenueServer:
         self.faults = Faults(source)
         self.hub = Hub(source, self.faults, self.options.queue_bytes)
         self.behind_ns = 0
+        self._failure: BaseException | None = None
         self._socket = bind(self.options.host, self.options.port)
         self.port: int = self._socket.getsockname()[1]
         self._server = _Server(
@@ -84,11 +85,13 @@ class FakeVenueServer:
         return f"ws://{self.options.host}:{self.port}/ws/market"
 
     def run(self) -> None:
-        """Serve until ``stop`` is called, from any thread or signal handler."""
+        """Serve until ``stop`` is called, from any thread or signal handler. Raises what made the source fail."""
         try:
             self._server.run(sockets=[self._socket])
         finally:
             self._socket.close()
+        if self._failure is not None:
+            raise self._failure
 
     def stop(self) -> None:
         """End ``run`` within about a second."""
@@ -112,6 +115,7 @@ class FakeVenueServer:
         """Hand over what is due, then sleep until the next frame is."""
         if self.options.waits_for_reader:
             await self.hub.first_link.wait()
+            self.source.begin(self.clock.now_ns())
         while True:
             now_ns = self.clock.now_ns()
             frames = self.faults.injected() + self.source.advance(now_ns, FRAMES_PER_SLICE)
@@ -136,7 +140,8 @@ class FakeVenueServer:
 
     def _pump_ended(self, pump: asyncio.Future[None]) -> None:
         """A pump that died takes the server with it: nothing would ever be sent again."""
-        if not pump.cancelled() and pump.exception() is not None:
+        self._failure = None if pump.cancelled() else pump.exception()
+        if self._failure is not None:
             self.stop()
 
     # --- HTTP

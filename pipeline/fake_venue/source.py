@@ -12,6 +12,9 @@ from pipeline.fake_venue.wire import Frame
 class Source(Protocol):
     """Time is handed in, in UTC nanoseconds; nothing in a source waits."""
 
+    def begin(self, start_ns: int) -> None:
+        """Called once, before the first ``advance``, where time stands still until somebody subscribes."""
+
     def advance(self, until_ns: int, at_most: int | None = None) -> list[Frame]:
         """The frames up to ``until_ns``, in order; after ``at_most`` or a few more it may return early, to be called again."""
 
