@@ -195,7 +195,8 @@ class Runner:
             case Arrival(message=Committed() as committed) if self.durable is not None:
                 if committed.producer == self.durable.producer:
                     self.durable.on_committed(committed)
-                    self._handle(item)
+                    own = msgspec.structs.replace(committed, producer=self.stage.role)
+                    self._handle(msgspec.structs.replace(item, message=own))
             case Arrival():
                 self._handle(item)
             case Subscribed():

@@ -304,6 +304,7 @@ def test_records_wait_in_the_journal_until_the_writer_speaks_and_arrive_once(
     assert one.executor.durable.backlog == 3
     one.until(lambda: one.executor.durable.backlog == 0)  # type: ignore[union-attr]
     assert [arrival.message for arrival in one.writer_stage.stored] == [halt(0), halt(1), halt(2)]
+    assert one.stage.heard[-1] == Committed(ts_ns=1, producer="executor", seq=3)
     one.close()
 
 
