@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import click
-from sqlalchemy import Connection
-from sqlalchemy.engine import Transaction
-from sqlalchemy.exc import OperationalError
 
 from pipeline.base import events
 from pipeline.base.config import Config
@@ -21,31 +17,20 @@ from pipeline.messages import Message
 from pipeline.messages.control import Committed, JobDue
 from pipeline.messages.records import RunEnded, RunStarted
 from pipeline.store.buffer import RowBuffer
+from pipeline.store.commits import Commits, DatabaseUnavailable
 from pipeline.store.journal import DURABLE_KINDS, DurableRecord, append_records, last_seqs
 from pipeline.store.open import Store, open_store
-from pipeline.store.retention import prune_samples
+from pipeline.store.retention import NO_LIMIT, prune_samples
 from pipeline.store.runs import Run, find_run, next_run_id, save_run
 from processes.options import process_options, run_process
 
 RETRY_NS = 1_000 * NS_PER_MS
 MAX_DURABLE_WAITING = 10_000
-"""Records that wait while the database cannot be written; what comes on top stays in its producer's journal."""
+"""Records of one producer that wait while the database cannot be written; what comes on top stays in its producer's journal."""
 PRUNE_ROWS = 20_000
 """Rows that one transaction prunes, so that it stays short."""
 FLUSH_ROWS = 5_000
 """Rows handed to SQLite at a time when everything is one transaction."""
-
-_HEALABLE = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_NOMEM,
-    }
-)
 
 
 class Writer(Stage):
@@ -55,7 +40,7 @@ class Writer(Stage):
     250 ms. A commit is due ``commit_interval_ms`` after the first row that waits, or at ``commit_rows`` rows. With None for both, all
     is one transaction, committed by ``stop`` (for a replay, which is kept whole or not at all); records then count as committed
     when they are in it. ``retention_ms`` None never prunes. While the database cannot be written, at most ``max_waiting_rows``
-    samples wait.
+    samples wait, and more are dropped and counted.
     """
 
     role: ClassVar[str] = WRITER
@@ -77,26 +62,26 @@ class Writer(Stage):
         self._full = FLUSH_ROWS if commit_rows is None else commit_rows
         self._retention_ms = retention_ms
         self._max_waiting = max_waiting_rows
+        self._commits = Commits(store, once=self._once)
         self._buffer = RowBuffer()
         self._runs: dict[tuple[str, str], Run] = {}
         self._unsaved: dict[int, Run] = {}
-        self._next_run_id = 1
+        self._own_run: Run | None = None
+        self._next_run_id = 0
         self._durable: dict[str, list[DurableRecord]] = {}
         self._committed: dict[str, int] = {}
-        self._own_run: Run | None = None
-        self._conn: Connection | None = None
-        self._transaction: Transaction | None = None
         self._now_ns = 0
         self._commit_ns: int | None = None
-        self._prune_before_ms: int | None = None
         self._failing_until_ns = 0
+        self._prune_before_ms: int | None = None
         self._counts = dict.fromkeys(("rows", "records", "commits", "commit_failures", "dropped_rows", "pruned_rows"), 0)
 
     # --- the stage ----------------------------------------------------------------------------------------------------
 
     def start(self, now_ns: int) -> Iterator[Message]:
         self._now_ns = now_ns
-        self._open()
+        with self._commits.reading() as conn:
+            self._committed |= last_seqs(conn)
         yield from self.reminders()
 
     def receive(self, arrival: Arrival, now_ns: int) -> Iterable[Message]:
@@ -107,8 +92,8 @@ class Writer(Stage):
         run = self._runs.get((arrival.producer, arrival.run_id)) or self._meet(arrival)
         if not self._buffer.take(run.id, message):
             return self._take_other(arrival, run, now_ns)
-        if self._commit_ns is None and not self._once:
-            self._commit_ns = now_ns + self._interval_ns
+        if self._commit_ns is None:
+            self._wait_for_commit(now_ns)
         if self._buffer.waiting >= self._full:
             return self._when_full(now_ns)
         return ()
@@ -136,21 +121,12 @@ class Writer(Stage):
 
     def stop(self, now_ns: int) -> Iterator[Message]:
         self._now_ns = now_ns
-        conn = self._open()
         if self._own_run is not None:
             self._own_run.ended(RunEnded(ts_ns=now_ns, role=self.role, reason="stopped", counts=self.counts()))
             self._unsaved[self._own_run.id] = self._own_run
-        if self._transaction is not None:
-            written = self._write(conn)
-            self._forget_written()
-            self._transaction.commit()
-            self._transaction = None
-            self._counts["commits"] += 1
-            yield from self._said(written, now_ns)
-        elif self._buffer.waiting or self._unsaved or self._durable:
+        if self._buffer.waiting or self._unsaved or self._durable:
             yield from self._commit(now_ns)
-        conn.close()
-        self._conn = None
+        self._commits.close()
 
     def counts(self) -> dict[str, int]:
         return self._counts | {"waiting_rows": self._buffer.waiting}
@@ -163,7 +139,11 @@ class Writer(Stage):
         The producer of durable records is ``<role>@<journal id>``; the run is that of the role.
         """
         producer = arrival.producer.partition("@")[0]
-        run = self._runs.get((producer, arrival.run_id)) or self._stored_run(producer, arrival.run_id)
+        run = self._runs.get((producer, arrival.run_id))
+        if run is None:
+            with self._commits.reading() as conn:
+                run = find_run(conn, producer, arrival.run_id)
+                self._next_run_id = self._next_run_id or next_run_id(conn)
         if run is None:
             run = Run(self._next_run_id, producer, arrival.run_id, started_ns=arrival.message.ts_ns)
             self._next_run_id += 1
@@ -171,157 +151,110 @@ class Writer(Stage):
         self._runs[producer, arrival.run_id] = self._runs[arrival.producer, arrival.run_id] = run
         return run
 
-    def _stored_run(self, producer: str, run_id: str) -> Run | None:
-        conn = self._open()
-        if self._transaction is not None:
-            return find_run(conn, producer, run_id)
-        with self.store.connect() as reader:
-            return find_run(reader, producer, run_id)
-
     def _take_other(self, arrival: Arrival, run: Run, now_ns: int) -> Iterable[Message]:
         message = arrival.message
         if isinstance(message, DURABLE_KINDS):
-            return self._take_durable(arrival.producer, DurableRecord(arrival.seq, run.id, message), now_ns)
-        if isinstance(message, RunStarted):
+            waiting = self._durable.setdefault(arrival.producer, [])
+            if len(waiting) < MAX_DURABLE_WAITING:
+                waiting.append(DurableRecord(arrival.seq, run.id, message))
+            if self._once:
+                return self._commit(now_ns, samples=False)
+        elif isinstance(message, RunStarted):
             run.started(message)
+            self._unsaved[run.id] = run
             if message.role == self.role:
                 self._own_run = run
         elif isinstance(message, RunEnded):
             run.ended(message)
+            self._unsaved[run.id] = run
         else:
             return ()
-        self._unsaved[run.id] = run
-        if self._commit_ns is None and not self._once:
-            self._commit_ns = now_ns + self._interval_ns
-        return ()
-
-    def _take_durable(self, producer: str, record: DurableRecord, now_ns: int) -> Iterable[Message]:
-        waiting = self._durable.setdefault(producer, [])
-        if len(waiting) < MAX_DURABLE_WAITING:
-            waiting.append(record)
-        if self._once:
-            conn = self._open()
-            self._write_runs(conn)
-            written = self._write_records(conn)
-            self._unsaved.clear()
-            self._durable.clear()
-            return self._said(written, now_ns)
-        if self._commit_ns is None:
-            self._commit_ns = now_ns + self._interval_ns
+        self._wait_for_commit(now_ns)
         return ()
 
     def _job_due(self, job: JobDue, now_ns: int) -> Iterable[Message]:
         if job.job == "prune" and self._retention_ms is not None:
             self._prune_before_ms = now_ns // NS_PER_MS - self._retention_ms
-            if self._once:
-                self._prune_all()
-            elif self._commit_ns is None:
-                self._commit_ns = now_ns + self._interval_ns
+            self._wait_for_commit(now_ns)
+        return ()
+
+    def _wait_for_commit(self, now_ns: int) -> None:
+        if self._commit_ns is None and not self._once:
+            self._commit_ns = now_ns + self._interval_ns
+
+    def _when_full(self, now_ns: int) -> Iterable[Message]:
+        if now_ns >= self._failing_until_ns:
+            return self._commit(now_ns)
+        self._drop_if_too_many()
         return ()
 
     # --- what leaves --------------------------------------------------------------------------------------------------
 
-    def _when_full(self, now_ns: int) -> Iterable[Message]:
-        if self._once:
-            self._write(self._open())
-            self._forget_written()
-            return ()
-        if now_ns < self._failing_until_ns:
-            if self._buffer.waiting >= self._max_waiting:
-                self._counts["dropped_rows"] += self._buffer.drop_samples()
-            return ()
-        return self._commit(now_ns)
-
-    def _commit(self, now_ns: int) -> Iterable[Message]:
-        """Write all that waits in one transaction; if the database cannot be written, keep it and try again in a second."""
-        conn = self._open()
+    def _commit(self, now_ns: int, *, samples: bool = True) -> Iterable[Message]:
+        """Write what waits in one transaction; if the database cannot be written, keep it and try again in a second."""
+        pruned = 0
         try:
-            with conn.begin():
-                written = self._write(conn)
-                pruned = self._prune_some(conn)
-        except OperationalError as error:
-            if not _is_healable(error):
-                raise
+            with self._commits.transaction() as conn:
+                for run in self._unsaved.values():
+                    save_run(conn, run)
+                if samples:
+                    self._buffer.write(conn)
+                written = {producer: append_records(conn, producer, records) for producer, records in self._durable.items()}
+                if self._prune_before_ms is not None:
+                    pruned = prune_samples(conn, self._prune_before_ms, NO_LIMIT if self._once else PRUNE_ROWS)
+        except DatabaseUnavailable as error:
             self._counts["commit_failures"] += 1
             self._failing_until_ns = self._commit_ns = now_ns + RETRY_NS
-            if self._buffer.waiting >= self._max_waiting:
-                self._counts["dropped_rows"] += self._buffer.drop_samples()
-            get_logger().warning(events.COMMIT_FAILED, error=str(error.orig), waiting_rows=self._buffer.waiting)
+            get_logger().warning(events.COMMIT_FAILED, error=str(error), waiting_rows=self._buffer.waiting)
+            self._drop_if_too_many()
             return ()
-        self._forget_written()
-        self._counts["commits"] += 1
-        self._failing_until_ns = 0
-        self._commit_ns = None
-        if pruned:
-            self._counts["pruned_rows"] += pruned
-            get_logger().debug(events.ROWS_PRUNED, rows=pruned)
-        if self._prune_before_ms is not None:
-            self._commit_ns = now_ns + self._interval_ns
+        self._forget_written(samples)
+        self._failing_until_ns, self._commit_ns = 0, None
+        self._counts["commits"] += not self._once
+        self._after_pruning(pruned, now_ns)
         return self._said(written, now_ns)
 
-    def _write(self, conn: Connection) -> dict[str, int]:
-        self._write_runs(conn)
-        self._buffer.write(conn)
-        return self._write_records(conn)
-
-    def _write_runs(self, conn: Connection) -> None:
-        for run in self._unsaved.values():
-            save_run(conn, run)
-
-    def _write_records(self, conn: Connection) -> dict[str, int]:
-        return {producer: append_records(conn, producer, records) for producer, records in self._durable.items()}
-
-    def _forget_written(self) -> None:
-        self._counts["rows"] += self._buffer.waiting
-        self._buffer.clear()
+    def _forget_written(self, samples: bool) -> None:
+        if samples:
+            self._counts["rows"] += self._buffer.waiting
+            self._buffer.clear()
         self._unsaved.clear()
         self._durable.clear()
 
-    def _prune_some(self, conn: Connection) -> int:
-        if self._prune_before_ms is None:
-            return 0
-        pruned = prune_samples(conn, self._prune_before_ms, PRUNE_ROWS)
-        if pruned < PRUNE_ROWS:
+    def _drop_if_too_many(self) -> None:
+        if self._buffer.waiting >= self._max_waiting:
+            dropped = self._buffer.drop_samples()
+            self._counts["dropped_rows"] += dropped
+            get_logger().warning(events.MESSAGES_DROPPED, rows=dropped)
+
+    def _after_pruning(self, pruned: int, now_ns: int) -> None:
+        """Go on in another transaction until there is nothing left to prune."""
+        if pruned:
+            self._counts["pruned_rows"] += pruned
+            get_logger().info(events.ROWS_PRUNED, rows=pruned)
+        if pruned < PRUNE_ROWS or self._once:
             self._prune_before_ms = None
-        return pruned
+        else:
+            self._wait_for_commit(now_ns)
 
-    def _prune_all(self) -> None:
-        while self._prune_before_ms is not None:
-            self._counts["pruned_rows"] += self._prune_some(self._open())
-
-    def _said(self, written: dict[str, int], now_ns: int) -> tuple[Message, ...]:
+    def _said(self, written: dict[str, int], now_ns: int) -> list[Message]:
         for producer, seq in written.items():
             self._counts["records"] += max(0, seq - self._committed.get(producer, 0))
             self._committed[producer] = seq
-        return tuple(Committed(ts_ns=now_ns, producer=producer, seq=seq) for producer, seq in written.items())
-
-    def _open(self) -> Connection:
-        """The one connection, opened by the thread that runs the stage."""
-        if self._conn is None:
-            conn = self._conn = self.store.connect_for_writing()
-            with conn.begin():
-                self._next_run_id = next_run_id(conn)
-                self._committed |= last_seqs(conn)
-            if self._once:
-                self._transaction = conn.begin()
-        return self._conn
-
-
-def _is_healable(error: OperationalError) -> bool:
-    """Whether the database may be writable again later: it is locked, or the disk is full, read-only or failing."""
-    code = cast(int, getattr(error.orig, "sqlite_errorcode", 0))
-    return code & 0xFF in _HEALABLE
+        return [Committed(ts_ns=now_ns, producer=producer, seq=seq) for producer, seq in written.items()]
 
 
 def build(config: Config) -> Writer:
-    """The writer of the configured database. Raises BadInput, WrongDatabase or DatabaseBusy, and nothing is changed then."""
-    db, ingestion = config.settings.db, config.settings.ingestion
-    store = open_store(db.url, venue=config.settings.venue.name, wal=db.wal, synchronous=db.synchronous)
+    """The writer of the configured database; ``writer.store`` is to be closed behind it.
+
+    Raises BadInput, WrongDatabase or DatabaseBusy, and nothing is changed then.
+    """
+    db = config.settings.db
     return Writer(
-        store,
+        open_store(db.url, venue=config.settings.venue.name, wal=db.wal, synchronous=db.synchronous),
         commit_interval_ms=db.commit_interval_ms,
         commit_rows=db.commit_rows,
-        retention_ms=ingestion.retention_ms,
+        retention_ms=config.settings.ingestion.retention_ms,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -12,13 +13,14 @@ from typing import Any, Literal, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
-from sqlalchemy.pool import NullPool, StaticPool
+from sqlalchemy.pool import NullPool
 
 from pipeline.base.errors import BadInput, WrongDatabase
 from pipeline.store import migrate
 from pipeline.store.lock import WriterLock
 from pipeline.store.url import existing_folder, path_of_url
 
+Connect = Callable[[], sqlite3.Connection]
 Synchronous = Literal["OFF", "NORMAL", "FULL"]
 
 CLAIMING_VENUES = ("fake", "polymarket")
@@ -27,17 +29,26 @@ _BUSY_MS = 1_000
 
 
 class Store:
-    """One open database. A writer's store holds the lock until ``close``; in memory there is one connection for all.
+    """One open database. A writer's store holds the lock until ``close``. Threads may share a store, never a connection.
 
-    Threads may share a store, never a connection.
+    A database in memory lives until ``close``; readers of it also see what is not committed yet.
     """
 
-    def __init__(self, engine: Engine, db_url: str, path: Path | None, lock: WriterLock | None, read_only: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        db_url: str,
+        path: Path | None,
+        *,
+        read_only: bool,
+        lock: WriterLock | None = None,
+        memory: sqlite3.Connection | None = None,
+    ) -> None:
         self.engine = engine
         self.db_url = db_url
         self.path = path
         self.read_only = read_only
-        self._lock = lock
+        self._lock, self._memory = lock, memory
         self._held: list[Connection] = []
 
     def connect(self) -> Connection:
@@ -70,6 +81,8 @@ class Store:
         for conn in self._held:
             conn.close()
         self.engine.dispose()
+        if self._memory is not None:
+            self._memory.close()
         if self._lock is not None:
             self._lock.release()
 
@@ -120,8 +133,14 @@ def claim_venue(conn: Connection, venue: str) -> None:
 def _open_memory(db_url: str, venue: str | None, read_only: bool) -> Store:
     if read_only:
         raise BadInput(f"database URL {db_url!r}: a database in memory lives in one process; give sqlite:///path/to/file.db")
-    engine = _engine(lambda: sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False), StaticPool, "OFF")
-    store = Store(engine, db_url, None, None, read_only=False)
+    uri = f"file:polybot-{uuid.uuid4().hex}?mode=memory&cache=shared"
+
+    def connect() -> sqlite3.Connection:
+        raw = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        raw.execute("PRAGMA read_uncommitted = ON")
+        return raw
+
+    store = Store(_engine(connect, "OFF"), db_url, None, read_only=False, memory=connect())
     with store.begin() as conn:
         migrate.migrate(conn)
         claim_venue(conn, venue or "")
@@ -131,7 +150,7 @@ def _open_memory(db_url: str, venue: str | None, read_only: bool) -> Store:
 def _open_for_reading(db_url: str, path: Path, venue: str | None) -> Store:
     if not path.is_file():
         raise BadInput(f"database URL {db_url!r}: there is no file {path}; check the path, or fill it first")
-    store = Store(_engine(_connector(path, "ro"), NullPool, None), db_url, path, None, read_only=True)
+    store = Store(_engine(_connector(path, "ro"), None), db_url, path, read_only=True)
     try:
         with store.connect() as conn:
             _check_ours(conn, path)
@@ -160,7 +179,7 @@ def _open_for_writing(db_url: str, path: Path, venue: str | None, wal: bool, syn
         _check_before_writing(path)
     lock = WriterLock(path)
     lock.acquire()
-    store = Store(_engine(_connector(path, "rw"), NullPool, synchronous), db_url, path, lock, read_only=False)
+    store = Store(_engine(_connector(path, "rw"), synchronous), db_url, path, read_only=False, lock=lock)
     try:
         _private_file(path)
         with store.connect() as conn:
@@ -186,7 +205,7 @@ def _check_before_writing(path: Path) -> None:
     """Refuse a file that is not ours before anything is created beside it."""
     if path.stat().st_size == 0:
         return
-    engine = _engine(_connector(path, "ro"), NullPool, None)
+    engine = _engine(_connector(path, "ro"), None)
     try:
         with engine.connect() as conn:
             if not migrate.is_empty(conn):
@@ -224,7 +243,7 @@ def _journal_mode(path: Path, mode: str) -> None:
         raw.close()
 
 
-def _connector(path: Path, mode: Literal["ro", "rw"]) -> Any:
+def _connector(path: Path, mode: Literal["ro", "rw"]) -> Connect:
     uri = f"{path.resolve().as_uri()}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
@@ -233,9 +252,9 @@ def _connector(path: Path, mode: Literal["ro", "rw"]) -> Any:
     return connect
 
 
-def _engine(connect: Any, pool: type[NullPool] | type[StaticPool], synchronous: Synchronous | None) -> Engine:
+def _engine(connect: Connect, synchronous: Synchronous | None) -> Engine:
     """An engine whose transactions begin where we say so: at once for writing, at the first read for reading."""
-    engine = create_engine("sqlite://", creator=connect, poolclass=pool)
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
 
     @event.listens_for(engine, "connect")
     def set_up(raw: sqlite3.Connection, _record: Any) -> None:

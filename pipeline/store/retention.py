@@ -19,26 +19,26 @@ PRUNED_TABLES: tuple[Table, ...] = (
     feed_gaps,
 )
 _COUNTED = {"orderbook_events": "event_rows", "orderbook_snapshots": "snapshot_rows"}
-_NO_LIMIT = -1
+NO_LIMIT = -1
 
 
-def prune_events_before(conn: Connection, ts_ms: int, at_most: int = _NO_LIMIT) -> int:
+def prune_events_before(conn: Connection, ts_ms: int, at_most: int = NO_LIMIT) -> int:
     """Delete book events that happened before ``ts_ms``, the oldest first; returns how many."""
     return prune_table(conn, orderbook_events, ts_ms, at_most)
 
 
-def prune_samples(conn: Connection, ts_ms: int, at_most: int = _NO_LIMIT) -> int:
+def prune_samples(conn: Connection, ts_ms: int, at_most: int = NO_LIMIT) -> int:
     """Delete every sample of the market from before ``ts_ms``, at most so many rows in all; returns how many."""
     gone = 0
     for table in PRUNED_TABLES:
-        left = at_most if at_most == _NO_LIMIT else at_most - gone
+        left = at_most if at_most == NO_LIMIT else at_most - gone
         if left == 0:
             break
         gone += prune_table(conn, table, ts_ms, left)
     return gone
 
 
-def prune_table(conn: Connection, table: Table, ts_ms: int, at_most: int = _NO_LIMIT) -> int:
+def prune_table(conn: Connection, table: Table, ts_ms: int, at_most: int = NO_LIMIT) -> int:
     """Delete rows of one table; counts of stored rows follow."""
     doomed = f"SELECT rowid FROM {table.name} WHERE ts_ms < ? ORDER BY ts_ms LIMIT ?"
     column = _COUNTED.get(table.name)
