@@ -223,9 +223,11 @@ class Wires:
         self.poller.register(socket, zmq.POLLIN)
 
     def close(self) -> None:
-        """Close every socket; what is queued is still sent for a second."""
-        for socket in (*self._sending.values(), *(socket for socket, _ in self._hears)):
+        """Close every socket; what is queued to be sent is still sent for a second."""
+        for socket in self._sending.values():
             socket.close(linger=_LINGER_MS)
+        for socket, _ in self._hears:
+            socket.close(linger=0)
 
     def __enter__(self) -> Wires:
         return self
