@@ -13,6 +13,7 @@ LifeState = Literal["waiting", "starting", "running", "given_up", "stopped"]
 Action = Literal["start", "kill"]
 
 MINUTE_NS = 60 * NS_PER_S
+MAX_REFUSALS = 2
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class RoleLife:
 
     A role waits, is started, runs once its first heartbeat is heard, and dies. The wait before the next start doubles with each
     death from ``restart_min_ns`` to ``restart_max_ns`` and falls back after a minute of life. A role that ``beats`` and has said
-    nothing for ``heartbeat_timeout_ns`` is to be killed. The ``max_deaths``-th death within a minute gives it up for good.
+    nothing for ``heartbeat_timeout_ns`` is to be killed. The ``max_deaths``-th death within a minute gives it up for good, and so
+    does the second refusal to run (bad input) in a row: one may be the lock of a session that was killed and is still ending.
     """
 
     def __init__(self, role: str, rules: LifeRules, beats: bool, now_ns: int) -> None:
@@ -56,6 +58,7 @@ class RoleLife:
         self._wait_ns = rules.restart_min_ns
         self._deaths: deque[int] = deque()
         self._kill_asked = False
+        self._refusals = 0
 
     @property
     def restarts(self) -> int:
@@ -102,15 +105,17 @@ class RoleLife:
         if self.state in ("starting", "running"):
             self.state = "running"
             self._heard_ns = now_ns
+            self._refusals = 0
 
-    def on_exit(self, now_ns: int) -> None:
+    def on_exit(self, now_ns: int, refused: bool = False) -> None:
         """Its process is gone, unasked: it will be started again, or is given up (see ``state``)."""
+        self._refusals = self._refusals + 1 if refused else 0
         if now_ns - self._started_ns >= MINUTE_NS:
             self._wait_ns = self.rules.restart_min_ns
         self._deaths.append(now_ns)
         while self._deaths[0] <= now_ns - MINUTE_NS:
             self._deaths.popleft()
-        if len(self._deaths) >= self.rules.max_deaths:
+        if len(self._deaths) >= self.rules.max_deaths or self._refusals >= MAX_REFUSALS:
             self.state = "given_up"
             return
         self.state = "waiting"

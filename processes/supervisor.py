@@ -201,7 +201,7 @@ class Supervisor:
         child.close()
         role.past, role.counts = role.totals(), {}
         role.dead_run_id = role.run_id
-        role.life.on_exit(now_ns)
+        role.life.on_exit(now_ns, refused=code == BadInput.exit_code)
         said = child.last_line()
         name = role.command.role
         self._log.warning(events.ROLE_DIED, child=name, pid=child.pid, ended=how_it_ended(code), said=said)

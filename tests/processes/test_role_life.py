@@ -89,6 +89,17 @@ def test_five_deaths_spread_over_more_than_a_minute_do_not():
     assert role.state == "waiting"
 
 
+def test_the_second_refusal_in_a_row_gives_it_up():
+    role = life()
+    for refused in (True, False, True):
+        role.on_started(0)
+        role.on_exit(0, refused)
+        assert role.state == "waiting"
+    role.on_started(0)
+    role.on_exit(0, refused=True)
+    assert role.state == "given_up"
+
+
 def test_silence_is_answered_with_one_kill():
     role = life()
     role.on_started(0)

@@ -1,0 +1,103 @@
+"""``polybot status``: how the feed of each market stands, from the database alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import defaultdict
+
+import click
+
+from pipeline.store.open import open_store
+from pipeline.store.rows import BookStateRow, StatusRow
+from pipeline.store.status import latest_book_states, market_statuses
+from polybot.cli.options import config_option, db_url_option, json_option
+from polybot.cli.output import Cell, Styled, print_json, print_table
+
+_GOOD = ("VERIFIED", "QUIET")
+_SHORT_ID = 14
+_COLUMNS = (
+    "market_id",
+    "last_seq",
+    "last_update_ts_ms",
+    "age",
+    "snapshots",
+    "deltas",
+    "trades",
+    "resync_first_delta",
+    "resync_gap",
+    "invalid",
+    "snapshot_rows",
+    "event_rows",
+    "states",
+)
+
+
+@click.command()
+@click.option("--market", metavar="MARKET_ID", help="Only this market.")
+@json_option
+@config_option
+@db_url_option
+def command(market: str | None, as_json: bool, config_path: object, db_url: str) -> None:
+    """Show for each market what its feed brought: sequence, age, counts, resynchronisations, states of its books.
+
+    It reads the database only, also while the pipeline runs.
+
+    \b
+    Example:
+      polybot status --db-url sqlite:///./polybot-fake.db
+    """
+    with open_store(db_url, read_only=True) as store, store.connect() as conn:
+        statuses = market_statuses(conn, market)
+        states: dict[str, list[BookStateRow]] = defaultdict(list)
+        for state in latest_book_states(conn, market):
+            states[state.market_id].append(state)
+    now_ms = time.time_ns() // 1_000_000
+    if as_json:
+        print_json([_as_object(status, states[status.market_id], now_ms) for status in statuses])
+        return
+    nothing = "No market has a feed yet." if market is None else f"Market {market} has no feed in {db_url}."
+    rows = [_as_cells(status, states[status.market_id], now_ms) for status in statuses]
+    print_table(_COLUMNS, rows, right=("age",), empty=f"{nothing} `polybot up` or `polybot replay` brings some.")
+
+
+def age_ms(status: StatusRow, now_ms: int) -> int | None:
+    """How long ago the last update was; None before the first."""
+    return max(0, now_ms - status.last_update_ts_ms) if status.last_update_ts_ms else None
+
+
+def show_age(milliseconds: int | None) -> str:
+    """An age in its largest unit, cut off: ``0.4 s``, ``12 s``, ``3 min``, ``5 h``, ``40 d``."""
+    if milliseconds is None:
+        return "-"
+    if milliseconds < 10_000:
+        return f"{milliseconds // 100 / 10} s"
+    for unit, length in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)):
+        if milliseconds >= 2 * length:
+            return f"{milliseconds // length} {unit}"
+    return f"{milliseconds // 1_000} s"
+
+
+def _as_object(status: StatusRow, states: list[BookStateRow], now_ms: int) -> dict[str, object]:
+    told = [
+        {"outcome_id": s.outcome_id, "state": s.state, "basis": s.basis, "reason": s.reason, "since_ts_ms": s.ts_ms}
+        for s in states
+    ]
+    return dataclasses.asdict(status) | {"age_ms": age_ms(status, now_ms), "states": told}
+
+
+def _as_cells(status: StatusRow, states: list[BookStateRow], now_ms: int) -> list[Cell]:
+    counts = [getattr(status, name) for name in _COLUMNS if hasattr(status, name)]
+    age = show_age(age_ms(status, now_ms))
+    return [*counts[:3], age, *counts[3:], _states_cell(states)]
+
+
+def _states_cell(states: list[BookStateRow]) -> Cell:
+    if not states:
+        return None
+    text = ", ".join(f"{_short(state.outcome_id)} {state.state}" for state in states)
+    return Styled(text, "green" if all(state.state in _GOOD for state in states) else "yellow")
+
+
+def _short(outcome_id: str) -> str:
+    return outcome_id if len(outcome_id) <= _SHORT_ID else f"{outcome_id[:6]}…{outcome_id[-4:]}"

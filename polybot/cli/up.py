@@ -1,0 +1,161 @@
+"""``polybot up``: the whole pipeline under the supervisor, with a live view and a summary."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import ExitStack
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import click
+
+from pipeline.base.clock import monotonic_ns
+from pipeline.base.config import load_config
+from pipeline.base.errors import CrashLoop
+from pipeline.base.log import set_up_logging
+from pipeline.base.units import NS_PER_MS, NS_PER_S
+from pipeline.bus.topology import SUPERVISOR
+from polybot.cli.live_model import PipelineModel
+from polybot.cli.live_view import LiveView, plain_line
+from polybot.cli.onlooker import Onlooker
+from polybot.cli.options import config_option
+from polybot.cli.up_plan import Asked, UpPlan, plan_up
+from polybot.cli.up_summary import print_summary, stored_rows, summarise
+from processes.child_output import FileOutput, role_stream
+from processes.options import new_session_id
+from processes.supervisor import StopSignals, Supervisor
+
+_WATCHED = ("universe", "book", "exec")
+_TURN_MS = 50
+_DRAW_NS = 250 * NS_PER_MS
+_PLAIN_NS = 2 * NS_PER_S
+
+
+class _Speed(click.ParamType[Decimal]):
+    name = "number"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            speed = Decimal(str(value))
+        except InvalidOperation:
+            self.fail(f"{value} is not a number")
+        if not speed.is_finite() or speed <= 0:
+            self.fail(f"{value} is not above 0")
+        return speed
+
+
+@click.command()
+@click.option("--venue", default="fake", show_default=True, metavar="VENUE", help="fake, polymarket or recording:PATH.")
+@click.option("--market", "markets", multiple=True, metavar="SLUG", help="Follow this market only. May be repeated.")
+@click.option(
+    "--for", "seconds", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End by itself after this time."
+)
+@click.option("--speed", type=_Speed(), metavar="N", help="Pace of a recording: 1 is as it was, 10 ten times as fast.")
+@click.option(
+    "--port", type=click.IntRange(1, 65_535), help="Port of the fake venue. Default: the configured one, or a free one."
+)
+@click.option("--db-url", metavar="URL", help="Database. Default: polybot-fake.db for the fake venue, else [db] url.")
+@click.option(
+    "--state-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where journals, logs, recordings and locks are kept."
+)
+@click.option("--procfile", type=click.Path(path_type=Path), metavar="FILE", help="The roles to run, instead of the usual ones.")
+@click.option("--plain", is_flag=True, help="Short lines instead of the live view.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; everything else goes to standard error.")
+@config_option
+def command(
+    venue: str,
+    markets: tuple[str, ...],
+    seconds: float | None,
+    speed: Decimal | None,
+    port: int | None,
+    db_url: str | None,
+    state_dir: Path | None,
+    procfile: Path | None,
+    plain: bool,
+    as_json: bool,
+    config_path: Path | None,
+) -> None:
+    """Run the whole pipeline on paper, with a live view, until Ctrl-C.
+
+    \b
+    Example:
+      polybot up --for 20
+      polybot up --venue recording:var/runs/20260101-120000-1f/recording --speed 10
+      polybot up --venue polymarket --market fed-decision-in-january
+    """
+    asked = Asked(venue, markets, speed, db_url, state_dir, port, procfile)
+    plan = plan_up(asked, load_config(config_path), new_session_id())
+    live = sys.stdout.isatty() and not plain and not as_json
+    Session(plan, live=live, as_json=as_json, seconds=seconds).run()
+
+
+class Session:
+    """One ``up``, from the first process to the summary."""
+
+    def __init__(self, plan: UpPlan, *, live: bool, as_json: bool, seconds: float | None) -> None:
+        self.plan = plan
+        self.model = PipelineModel()
+        self._live = live
+        self._as_json = as_json
+        self._duration_ns = None if seconds is None else int(seconds * NS_PER_S)
+        self._began_ns = monotonic_ns()
+        self._said_restarts: dict[str, int] = {}
+
+    @property
+    def seconds(self) -> int:
+        """Since the start."""
+        return (monotonic_ns() - self._began_ns) // NS_PER_S
+
+    def run(self) -> None:
+        """Run until the time is over or somebody says stop, then show the summary. Raises CrashLoop after it, BadInput at once."""
+        settings, session_id = self.plan.config.settings, self.plan.session_id
+        failure: CrashLoop | None = None
+        with StopSignals() as told:
+            output = FileOutput(Path(settings.bus.state_dir) / "runs" / session_id)
+            supervisor = Supervisor(self.plan.commands, self.plan.config, session_id, output, hurry=lambda: told.count > 1)
+            self._say(f"{self.plan.title}; logs in {supervisor.run_dir}" + (f"; {self.plan.note}" if self.plan.note else ""))
+            set_up_logging(settings.log.level, role_stream(output, SUPERVISOR), role=SUPERVISOR)
+            try:
+                with supervisor, Onlooker(_WATCHED, settings.bus) as look, ExitStack() as screen:
+                    view = screen.enter_context(LiveView(self.plan.title)) if self._live else None
+                    self._watch(supervisor, look, view, told)
+            except CrashLoop as error:
+                failure = error
+            seconds = self.seconds
+            self.model.on_statuses(supervisor.statuses(), monotonic_ns())
+        summary = summarise(
+            self.model,
+            session_id=session_id,
+            seconds=seconds,
+            rows=stored_rows(settings.db.url),
+            db_url=settings.db.url,
+            run_dir=str(supervisor.run_dir),
+        )
+        print_summary(summary, self._as_json)
+        if failure is not None:
+            raise failure
+
+    def _watch(self, supervisor: Supervisor, look: Onlooker, view: LiveView | None, told: StopSignals) -> None:
+        shown_ns = 0
+        every_ns = _PLAIN_NS if view is None else _DRAW_NS
+        while not told.count:
+            supervisor.step(_TURN_MS)
+            for arrival in look.receive(0):
+                self.model.on_message(arrival.message)
+            now_ns = monotonic_ns()
+            if self._duration_ns is not None and now_ns - self._began_ns >= self._duration_ns:
+                return
+            if now_ns - shown_ns < every_ns:
+                continue
+            shown_ns = now_ns
+            self.model.on_statuses(supervisor.statuses(), now_ns)
+            if view is not None:
+                view.draw(self.model, self.seconds, time.time_ns())
+            else:
+                self._say(plain_line(self.model, self.seconds))
+
+    def _say(self, line: str) -> None:
+        """Progress: to standard output, which a summary in JSON has for itself; nothing while the live view owns the screen."""
+        if not self._live:
+            click.echo(line, err=self._as_json)

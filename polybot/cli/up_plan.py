@@ -1,0 +1,149 @@
+"""What ``polybot up`` was asked for, as a configuration, a Procfile and a title; refused before anything is started."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from pipeline.base.config import BUILT_IN, Config
+from pipeline.base.errors import BadInput, PortInUse
+from pipeline.base.settings import VENUE_NAMES
+from processes.procfile import PROCFILE, PROCFILE_DEMO, RoleCommand, find_procfile, read_procfile
+from processes.supervisor import run_folder
+
+ORIGIN = "polybot up"
+FAKE_DB = "sqlite:///./polybot-fake.db"
+RECORDING = "recording:"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of the command; None and () mean not given."""
+
+    venue: str = "fake"
+    markets: tuple[str, ...] = ()
+    speed: Decimal | None = None
+    db_url: str | None = None
+    state_dir: Path | None = None
+    port: int | None = None
+    procfile: Path | None = None
+
+
+@dataclass(frozen=True)
+class UpPlan:
+    """All that a session needs. ``note`` tells the user what was decided for him, or is empty."""
+
+    config: Config
+    commands: tuple[RoleCommand, ...]
+    session_id: str
+    title: str
+    note: str = ""
+
+
+def plan_up(asked: Asked, config: Config, session_id: str) -> UpPlan:
+    """The plan of a session. Raises BadInput (PortInUse for a port that was asked for); creates nothing."""
+    venue, path = _venue(asked.venue)
+    note = ""
+    values: dict[str, dict[str, Any]] = {"venue": {"name": venue}}
+    if asked.state_dir is not None:
+        values["bus"] = {"state_dir": str(asked.state_dir)}
+    if asked.markets:
+        values["universe"] = {"markets": asked.markets, "events": (), "tags": ()}
+    if asked.port is not None and venue != "fake":
+        raise BadInput(f"--port {asked.port}: is the fake venue's; it goes with --venue fake")
+    if asked.speed is not None and venue != "recording":
+        raise BadInput(f"--speed {asked.speed}: is the pace of a recording; it goes with --venue recording:PATH")
+    db_url = asked.db_url
+    state_dir = Path(config.settings.bus.state_dir) if asked.state_dir is None else asked.state_dir
+    if venue == "fake":
+        port, note = _fake_port(asked.port, config)
+        host = config.settings.fake_venue.host
+        values["fake_venue"] = {"port": port}
+        values["polymarket"] = {
+            "gamma_url": f"http://{host}:{port}",
+            "clob_url": f"http://{host}:{port}",
+            "ws_url": f"ws://{host}:{port}/ws/market",
+        }
+        if not asked.markets:
+            values["universe"] = {"markets": (), "events": (), "tags": (), "min_volume_24h": Decimal(0)}
+        db_url = db_url or FAKE_DB
+        title = f"fake venue on port {port}"
+    elif venue == "recording":
+        values["venue"] |= {"recording": str(path), "speed": asked.speed or Decimal(1)}
+        db_url = db_url or f"sqlite:///{run_folder(state_dir, session_id) / 'recording.db'}"
+        title = f"recording {path.name} at speed {asked.speed or 1}"
+    else:
+        title = "polymarket, on paper"
+    if db_url is not None:
+        values["db"] = {"url": db_url}
+    planned = config.with_values(values, ORIGIN)
+    _check_database(planned.settings.db.url, state_dir)
+    commands = read_procfile(asked.procfile or find_procfile(PROCFILE_DEMO if venue == "fake" else PROCFILE))
+    return UpPlan(planned, commands, session_id, f"Polybot: {title}", note)
+
+
+def _venue(text: str) -> tuple[str, Path]:
+    """The venue's name, and the path of a recording."""
+    if text.startswith(RECORDING):
+        return "recording", _recording(Path(text.removeprefix(RECORDING)))
+    if text in ("fake", "polymarket"):
+        return text, Path()
+    more = "; add its path: recording:PATH" if text in VENUE_NAMES else ""
+    raise BadInput(f"--venue {text}: expected fake, polymarket or recording:PATH{more}")
+
+
+def _recording(path: Path) -> Path:
+    """Check that a recording is complete in itself."""
+    from pipeline.recording.source import open_frames
+
+    if str(path) in ("", "."):
+        raise BadInput("--venue recording: has no path; give recording:PATH, a folder that `polybot record` or `up` wrote")
+    source = open_frames(path)
+    if not source.markets:
+        raise BadInput(
+            f"--venue recording:{path}: has no markets.json beside its frames, so nobody knows what they are about; "
+            "use `polybot replay` for it"
+        )
+    return path.resolve()
+
+
+def _fake_port(asked: int | None, config: Config) -> tuple[int, str]:
+    """A port that is free now: the one asked for or configured, or any if nobody asked for the one that is taken."""
+    section = config.settings.fake_venue
+    port = section.port if asked is None else asked
+    if _is_free(section.host, port):
+        return port, ""
+    origin = config.origin("fake_venue", "port")
+    if asked is not None or (origin != BUILT_IN and Path(origin).name != "default.toml"):
+        place = "--port" if asked is not None else f"{origin}: [fake_venue] port ="
+        raise PortInUse(f"{place} {port}: taken on {section.host}; stop what uses it, or choose another")
+    with socket.socket() as probe:
+        probe.bind((section.host, 0))
+        free = int(probe.getsockname()[1])
+    return free, f"port {port} is taken, so the fake venue uses {free}"
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        if os.name == "posix":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _check_database(url: str, state_dir: Path) -> None:
+    """Refuse what six processes cannot share, and a folder that is not there."""
+    from pipeline.store.url import existing_folder, path_of_url
+
+    path = path_of_url(url)
+    if path is None:
+        raise BadInput(f"--db-url {url}: a database in memory cannot be shared by processes; give sqlite:///FILE")
+    if not path.resolve().is_relative_to(state_dir.resolve()):
+        existing_folder(path, url)

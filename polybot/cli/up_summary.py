@@ -1,0 +1,120 @@
+"""What a session came to: the figures at the end of ``polybot up``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+
+import msgspec
+
+from pipeline.base.errors import BadInput
+from pipeline.base.units import format_e6
+from pipeline.bus.topology import BOOK_BUILDER, EXECUTOR, GATEWAY
+from polybot.cli.live_model import PipelineModel
+from polybot.cli.live_view import show_dollars
+from polybot.cli.output import print_json, print_table
+
+
+@dataclass(frozen=True)
+class UpSummary:
+    """``verified_percent`` is of the books seen; ``rows`` counts the whole database by table; PnL is simulated, in dollars, as text."""
+
+    session_id: str
+    duration_s: int
+    frames: int
+    batches: int
+    books: int
+    verified: int
+    quotes_placed: int
+    fills: int
+    simulated_pnl: str
+    restarts: int
+    drops: int
+    gaps: int
+    rows: dict[str, int] = field(default_factory=dict)
+    db_url: str = ""
+    run_dir: str = ""
+    pnl_e6: int = 0
+
+    @property
+    def verified_percent(self) -> int | None:
+        """Rounded down; None without books."""
+        return 100 * self.verified // self.books if self.books else None
+
+
+def stored_rows(db_url: str) -> dict[str, int]:
+    """Rows of the main tables; the large ones are counted as they are written, so this reads little. {} without a database."""
+    from sqlalchemy import func, select
+
+    from pipeline.store import schema
+    from pipeline.store.open import open_store
+    from pipeline.store.status import market_statuses
+
+    try:
+        with open_store(db_url, read_only=True) as store, store.connect() as conn:
+            statuses = market_statuses(conn)
+            large = {
+                schema.orderbook_events.name: sum(status.event_rows for status in statuses),
+                schema.orderbook_snapshots.name: sum(status.snapshot_rows for status in statuses),
+            }
+            small = (schema.trades, schema.orders, schema.fills, schema.exec_audit, schema.opportunities, schema.markets)
+            return large | {table.name: conn.execute(select(func.count()).select_from(table)).scalar_one() for table in small}
+    except BadInput:
+        return {}
+
+
+def summarise(
+    model: PipelineModel, *, session_id: str, seconds: int, rows: dict[str, int], db_url: str, run_dir: str
+) -> UpSummary:
+    """The figures of a session that has ended."""
+    totals = [status.totals for status in model.statuses]
+    return UpSummary(
+        session_id=session_id,
+        duration_s=seconds,
+        frames=model.total(GATEWAY, "frames"),
+        batches=model.total(BOOK_BUILDER, "batches"),
+        books=model.books,
+        verified=model.trusted,
+        quotes_placed=max(model.placed, model.total(EXECUTOR, "submitted")),
+        fills=max(model.fills, model.total(EXECUTOR, "fills")),
+        simulated_pnl=format_e6(model.pnl_e6()),
+        restarts=sum(status.restarts for status in model.statuses),
+        drops=sum(total.get("dropped", 0) + total.get("dropped_rows", 0) for total in totals),
+        gaps=sum(total.get("gaps", 0) for total in totals),
+        rows=rows,
+        db_url=db_url,
+        run_dir=run_dir,
+        pnl_e6=model.pnl_e6(),
+    )
+
+
+def print_summary(summary: UpSummary, as_json: bool) -> None:
+    """To standard output, as a table or as JSON."""
+    if as_json:
+        body = msgspec.to_builtins(summary) | {"verified_percent": summary.verified_percent}
+        print_json({key: value for key, value in body.items() if key != "pnl_e6"})
+        return
+    percent = (
+        "no books"
+        if summary.verified_percent is None
+        else f"{summary.verified} of {summary.books} ({summary.verified_percent} %)"
+    )
+    print_table(
+        ("session", summary.session_id),
+        [
+            ("duration", f"{summary.duration_s} s"),
+            ("frames", f"{summary.frames:,}"),
+            ("batches", f"{summary.batches:,}"),
+            ("books verified", percent),
+            ("quotes placed", f"{summary.quotes_placed:,}"),
+            ("fills", f"{summary.fills:,}"),
+            ("simulated PnL", show_dollars(summary.pnl_e6)),
+            ("rows in the database", f"{sum(summary.rows.values()):,}"),
+            ("restarts", f"{summary.restarts}"),
+            ("messages dropped", f"{summary.drops:,}"),
+            ("gaps in streams", f"{summary.gaps:,}"),
+            ("database", summary.db_url),
+            ("logs and recording", summary.run_dir),
+        ],
+    )
+    sys.stdout.flush()

@@ -1,0 +1,79 @@
+"""`polybot status`: from the database alone, and nothing is created by asking."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline.base.errors import BadInput
+from pipeline.messages.records import BookStateChanged, MarketStatus
+from pipeline.store.catalogue import mention_outcomes, outcome_key
+from pipeline.store.market import insert_states, state_row, status_row, upsert_statuses
+from pipeline.store.open import open_store
+from pipeline.store.runs import Run, save_run
+from polybot.cli import status
+
+
+@pytest.fixture
+def db_url(tmp_path):
+    return f"sqlite:///{tmp_path / 'polybot.db'}"
+
+
+@pytest.fixture
+def filled(db_url):
+    with open_store(db_url) as store, store.begin() as conn:
+        save_run(conn, Run(1, "writer", "r", 0))
+        mention_outcomes(conn, 1, [("mkt-1", "mkt-1/yes"), ("mkt-1", "mkt-1/no")])
+        counts = {"resync_gap": 2, "invalid": 1, "odd": 9}
+        told = MarketStatus(
+            ts_ns=0, market="mkt-1", last_seq=3, last_update_ts_ms=1_000, snapshots=1, deltas=2, trades=4, counts=counts
+        )
+        upsert_statuses(conn, [status_row(1, told)])
+        rows = []
+        for token, state in (("mkt-1/yes", "VERIFIED"), ("mkt-1/no", "STALE")):
+            changed = BookStateChanged(ts_ns=5, token_id=token, market="mkt-1", old=None, new=state, basis="seq", reason="why")
+            rows.append(state_row(1, outcome_key("mkt-1", token), changed))
+        insert_states(conn, rows)
+    return db_url
+
+
+def run(*args: str):
+    return CliRunner().invoke(status.command, list(args))
+
+
+def test_it_shows_each_market_with_its_counts_and_states(filled):
+    heading, line = run("--db-url", filled).stdout.splitlines()
+    assert heading.split()[:4] == ["market_id", "last_seq", "last_update_ts_ms", "age"]
+    cells = line.split(maxsplit=13)
+    assert cells[:3] == ["mkt-1", "3", "1000"]
+    assert cells[4] == "d"
+    assert cells[5:13] == ["1", "2", "4", "0", "2", "1", "0", "0"]
+    assert cells[13] == "no STALE, yes VERIFIED"
+
+
+def test_json_has_everything(filled):
+    (market,) = json.loads(run("--db-url", filled, "--json").stdout)
+    assert (market["market_id"], market["last_seq"], market["resync_gap"], market["other"]) == ("mkt-1", 3, 2, {"odd": 9})
+    assert [(state["outcome_id"], state["state"]) for state in market["states"]] == [("no", "STALE"), ("yes", "VERIFIED")]
+    assert market["age_ms"] > 0
+
+
+def test_an_empty_database_says_what_would_fill_it(db_url):
+    open_store(db_url).close()
+    assert run("--db-url", db_url).stdout == "No market has a feed yet. `polybot up` or `polybot replay` brings some.\n"
+    assert json.loads(run("--db-url", db_url, "--json").stdout) == []
+
+
+def test_a_missing_database_is_one_line_and_creates_nothing(db_url, tmp_path):
+    refused = run("--db-url", db_url).exception
+    assert isinstance(refused, BadInput)
+    assert str(tmp_path / "polybot.db") in str(refused)
+    assert "\n" not in str(refused)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ages_are_told_in_their_largest_unit():
+    ages = (None, 450, 59_999, 119_999, 120_000, 7_200_000, 172_800_000)
+    assert [status.show_age(age) for age in ages] == ["-", "0.4 s", "59 s", "119 s", "2 min", "2 h", "2 d"]

@@ -1,0 +1,112 @@
+"""What `up` was asked for becomes a configuration, or is refused before anything is started."""
+
+from __future__ import annotations
+
+import socket
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from pipeline.base.config import Config, merge
+from pipeline.base.errors import BadInput, PortInUse
+from pipeline.base.settings import Settings
+from polybot.cli.up_plan import FAKE_DB, Asked, plan_up
+
+
+@pytest.fixture
+def config(tmp_path):
+    return Config(Settings()).with_values(
+        {"bus": {"state_dir": str(tmp_path / "var")}, "fake_venue": {"port": free_port()}}, "test"
+    )
+
+
+@pytest.fixture
+def taken_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_the_fake_venue_is_the_default_with_a_database_of_its_own(config):
+    plan = plan_up(Asked(), config, "s1")
+    settings = plan.config.settings
+    port = settings.fake_venue.port
+    assert settings.venue.name == "fake"
+    assert settings.db.url == FAKE_DB
+    assert settings.polymarket.ws_url == f"ws://127.0.0.1:{port}/ws/market"
+    assert settings.polymarket.gamma_url == settings.polymarket.clob_url == f"http://127.0.0.1:{port}"
+    assert plan.commands[0].role == "fake_venue"
+    assert plan.note == ""
+
+
+def test_polymarket_keeps_the_configured_places(config):
+    plan = plan_up(Asked(venue="polymarket", markets=("a", "b")), config, "s1")
+    settings = plan.config.settings
+    assert settings.polymarket == Settings().polymarket
+    assert settings.db.url == Settings().db.url
+    assert settings.universe.markets == ("a", "b")
+    assert "fake_venue" not in [command.role for command in plan.commands]
+
+
+def test_a_taken_port_that_nobody_asked_for_is_replaced(config, taken_port):
+    config = config.with_values({"fake_venue": {"port": taken_port}}, "config/default.toml")
+    plan = plan_up(Asked(), config, "s1")
+    port = plan.config.settings.fake_venue.port
+    assert port != taken_port
+    assert plan.config.settings.polymarket.ws_url == f"ws://127.0.0.1:{port}/ws/market"
+    assert plan.note == f"port {taken_port} is taken, so the fake venue uses {port}"
+
+
+def test_a_taken_port_that_was_asked_for_is_refused(config, taken_port):
+    with pytest.raises(PortInUse, match=rf"^--port {taken_port}: taken on 127.0.0.1"):
+        plan_up(Asked(port=taken_port), config, "s1")
+    config = config.with_values({"fake_venue": {"port": taken_port}}, "config/local.toml")
+    with pytest.raises(PortInUse, match=rf"^config/local.toml: \[fake_venue\] port = {taken_port}: taken"):
+        plan_up(Asked(), config, "s1")
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        (Asked(venue="kalshi"), "--venue kalshi: expected fake, polymarket or recording:PATH"),
+        (Asked(venue="recording"), "add its path: recording:PATH"),
+        (Asked(venue="recording:"), "has no path"),
+        (Asked(venue="recording:/no/such"), "/no/such: no such file or folder"),
+        (Asked(speed=Decimal(2)), "--speed 2: is the pace of a recording"),
+        (Asked(venue="polymarket", port=1), "--port 1: is the fake venue's"),
+        (Asked(db_url="sqlite:///:memory:"), "cannot be shared by processes"),
+        (Asked(db_url="postgresql://u:p@h/d"), "PostgreSQL comes in a later version"),
+        (Asked(db_url="sqlite:////no/such/folder/x.db"), "the folder /no/such/folder does not exist"),
+        (Asked(procfile=Path("/no/Procfile")), "/no/Procfile: cannot be read"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_one_line(config, asked, complaint):
+    with pytest.raises(BadInput) as refused:
+        plan_up(asked, config, "s1")
+    assert complaint in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_frames_without_a_catalogue_are_refused(config, tmp_path):
+    frames = tmp_path / "frames.jsonl"
+    frames.write_text('{"type":"snapshot","seq":1,"bids":[],"asks":[]}\n')
+    with pytest.raises(BadInput, match=r"has no markets.json"):
+        plan_up(Asked(venue=f"recording:{frames}"), config, "s1")
+
+
+def test_planning_creates_nothing(config, tmp_path):
+    plan_up(Asked(), config, "s1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_origin_of_a_planned_value_is_the_command(config):
+    plan = plan_up(Asked(), merge(config, {}, "x"), "s1")
+    assert plan.config.origin("venue", "name") == "polybot up"
