@@ -141,6 +141,7 @@ class Runner:
         if self.stage.role != WRITER:
             ended = RunEnded(ts_ns=now_ns, role=self.stage.role, reason="stopped", counts=self.counts())
             self.outbox.send(ended)
+        self._beat("stopped")
         self.wires.send_heads(now_ns)
         self.wires.send_end(now_ns)
         self._wait_for_committed()
@@ -286,8 +287,11 @@ class Runner:
             self._say_dropped()
         if mono_ns >= self._beat_mono_ns:
             self._beat_mono_ns = mono_ns + self.options.heartbeat_ms * NS_PER_MS
-            beat = Heartbeat(ts_ns=self.clock.now_ns(), role=self.stage.role, pid=os.getpid(), counts=self.counts())
-            self.outbox.send(beat)
+            self._beat("running")
+
+    def _beat(self, state: str) -> None:
+        beat = Heartbeat(ts_ns=self.clock.now_ns(), role=self.stage.role, pid=os.getpid(), state=state, counts=self.counts())
+        self.outbox.send(beat)
 
     def _say_dropped(self) -> None:
         dropped = sum(count for name, count in self.wires.dropped.items() if name != "health")
