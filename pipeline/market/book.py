@@ -1,0 +1,294 @@
+"""One token's order book: exact integers to decide with, and the venue's own texts to hash.
+
+A side is a dict of sizes by price beside a sorted list of its prices, so the best price is an end of the list. Levels of a venue
+book also keep the hashed form of their texts; books of the generic stream have none, as nothing there is hashed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+from functools import lru_cache
+
+from pipeline.base.errors import BadFrame
+from pipeline.base.units import format_e6, parse_e6, parse_price_e6, parse_size_e6
+from pipeline.market.verify import HashState, level_json, level_texts, levels_state, trade_price_text
+from pipeline.messages.market import (
+    BookDelta,
+    BookSource,
+    Level,
+    TextLevel,
+    TickSizeChange,
+    VenueBook,
+    VenuePriceChange,
+    VenueTrade,
+)
+from pipeline.messages.records import LevelEvent
+
+MAX_SIZE_E6 = 10**18
+"""The largest size a level may have (a trillion shares): what is above it is an error, and would not fit the database."""
+
+Entry = tuple[bool, int, int, str]
+"""One parsed change: whether it is a bid, price, size or signed change, and the level's hashed form ("" on the generic stream)."""
+
+
+class CrossedBook(BadFrame):
+    """What was given would leave the best bid at or above the best ask; the book is unchanged."""
+
+
+@lru_cache(maxsize=65_536)
+def parse_change_e6(text: str) -> int:
+    """A signed size change in millionths of a share. Raises ValueError."""
+    return parse_e6(text)
+
+
+class BookSide:
+    """The levels of one side. ``prices`` rise; ``sizes`` has the same keys; ``texts`` too where the venue's text is kept."""
+
+    __slots__ = ("prices", "sizes", "texts")
+
+    def __init__(self) -> None:
+        self.prices: list[int] = []
+        self.sizes: dict[int, int] = {}
+        self.texts: dict[int, str] = {}
+
+    def put(self, price_e6: int, size_e6: int, text: str) -> int:
+        """Give a level its total size, 0 for none; returns the change of its size."""
+        old = self.sizes.get(price_e6)
+        if size_e6:
+            if old is None:
+                insort(self.prices, price_e6)
+                old = 0
+            self.sizes[price_e6] = size_e6
+            if text:
+                self.texts[price_e6] = text
+            return size_e6 - old
+        if old is None:
+            return 0
+        del self.sizes[price_e6]
+        del self.prices[bisect_left(self.prices, price_e6)]
+        self.texts.pop(price_e6, None)
+        return -old
+
+    def text_levels(self, rising: bool) -> tuple[TextLevel, ...]:
+        """All levels as texts: the venue's where they are kept, else the shortest decimal ones."""
+        prices = self.prices if rising else reversed(self.prices)
+        return tuple(level_texts(self.texts[p]) if p in self.texts else (format_e6(p), format_e6(self.sizes[p])) for p in prices)
+
+
+class OrderBook:
+    """One token's book with what its hash needs besides the levels; those fields are None while they are unknown.
+
+    ``venue_ts`` and ``hash`` are those of the last thing applied. Every method that takes a message either applies it whole or
+    raises BadFrame and leaves the book as it was.
+    """
+
+    __slots__ = (
+        "asks",
+        "bids",
+        "hash",
+        "last_trade_price",
+        "market",
+        "min_order_size",
+        "neg_risk",
+        "seq",
+        "tick_size",
+        "token_id",
+        "venue_ts",
+        "version",
+    )
+
+    def __init__(self, token_id: str, market: str) -> None:
+        self.token_id = token_id
+        self.market = market
+        self.bids = BookSide()
+        self.asks = BookSide()
+        self.venue_ts: str | None = None
+        self.hash: str | None = None
+        self.tick_size: str | None = None
+        self.last_trade_price: str | None = None
+        self.min_order_size: str | None = None
+        self.neg_risk: bool | None = None
+        self.version: str | None = None
+        self.seq: int | None = None
+
+    @classmethod
+    def from_message(cls, msg: VenueBook, previous: OrderBook | None = None) -> OrderBook:
+        """The book of a whole-book message. Fields it lacks (a later ``book`` frame has no tick size) are taken from ``previous``.
+
+        Levels of size 0 are none. Raises BadFrame for a bad number or a price given twice; a crossed book is not refused here.
+        """
+        book = cls(msg.token_id, msg.market)
+        keep_text = msg.seq is None
+        try:
+            _fill(book.bids, msg.bids, keep_text)
+            _fill(book.asks, msg.asks, keep_text)
+        except ValueError as error:
+            raise BadFrame(f"book of token {msg.token_id} at {msg.venue_ts or msg.seq}: {error}") from None
+        book.venue_ts, book.hash, book.seq = msg.venue_ts, msg.hash, msg.seq
+        book.tick_size, book.last_trade_price = msg.tick_size, msg.last_trade_price
+        book.min_order_size, book.neg_risk, book.version = msg.min_order_size, msg.neg_risk, msg.version
+        if previous is not None:
+            if book.tick_size is None:
+                book.tick_size = previous.tick_size
+            if book.last_trade_price is None:
+                book.last_trade_price = previous.last_trade_price
+            if book.min_order_size is None:
+                book.min_order_size = previous.min_order_size
+            if book.neg_risk is None:
+                book.neg_risk = previous.neg_risk
+            if book.version is None:
+                book.version = previous.version
+        return book
+
+    @property
+    def best_bid(self) -> int | None:
+        """The highest bid in millionths of a dollar; None without one."""
+        prices = self.bids.prices
+        return prices[-1] if prices else None
+
+    @property
+    def best_ask(self) -> int | None:
+        """The lowest ask in millionths of a dollar; None without one."""
+        prices = self.asks.prices
+        return prices[0] if prices else None
+
+    @property
+    def is_crossed(self) -> bool:
+        """Whether the best bid is at or above the best ask, which no matching engine leaves behind."""
+        bids, asks = self.bids.prices, self.asks.prices
+        return bool(bids) and bool(asks) and bids[-1] >= asks[0]
+
+    def apply(self, msg: VenuePriceChange) -> tuple[LevelEvent, ...]:
+        """Set the total sizes of a venue change; one event an entry, in order, also where it changes nothing.
+
+        The book may be crossed afterwards: a batch can take several frames.
+        """
+        entries = parse_changes(msg)
+        events = tuple([self._put(*entry) for entry in entries])
+        self.venue_ts, self.hash = msg.venue_ts, msg.hash
+        return events
+
+    def apply_delta(self, msg: BookDelta) -> tuple[LevelEvent, ...]:
+        """Add the signed changes of a generic delta; a level at or below 0 is gone, and its event's change is what was there.
+
+        Raises CrossedBook if the book would be crossed, BadFrame for a bad number.
+        """
+        try:
+            entries = [(True, parse_price_e6(price), parse_change_e6(change)) for price, change in msg.bids]
+            if msg.asks:
+                entries += [(False, parse_price_e6(price), parse_change_e6(change)) for price, change in msg.asks]
+        except ValueError as error:
+            raise BadFrame(f"delta {msg.seq} of token {msg.token_id}: {error}") from None
+        events: list[LevelEvent] = []
+        for is_bid, price_e6, change_e6 in entries:
+            size_e6 = (self.bids if is_bid else self.asks).sizes.get(price_e6, 0) + change_e6
+            if size_e6 > MAX_SIZE_E6:
+                self._undo(events)
+                raise BadFrame(f"delta {msg.seq} of token {msg.token_id}: size {size_e6} at {price_e6} is too large")
+            events.append(self._put(is_bid, price_e6, size_e6 if size_e6 > 0 else 0, ""))
+        if self.is_crossed:
+            bid, ask = self.best_bid, self.best_ask
+            self._undo(events)
+            raise CrossedBook(f"delta {msg.seq} of token {msg.token_id} crosses the book: bid {bid} at or above ask {ask}")
+        self.seq, self.hash = msg.seq, None
+        return tuple(events)
+
+    def follow(self, msg: VenuePriceChange | BookDelta | TickSizeChange | VenueTrade) -> None:
+        """Apply whatever changes the book or the fields its hash needs: what an unchecked copy of a book wants. Raises BadFrame."""
+        match msg:
+            case VenuePriceChange():
+                self.apply(msg)
+            case BookDelta():
+                self.apply_delta(msg)
+            case TickSizeChange():
+                self.tick_size = msg.new_tick_size
+            case VenueTrade():
+                try:
+                    self.last_trade_price = trade_price_text(parse_price_e6(msg.price))
+                except ValueError as error:
+                    raise BadFrame(f"trade of token {msg.token_id}: {error}") from None
+
+    def top(self, depth: int) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
+        """The best ``depth`` levels a side: bids falling, asks rising."""
+        bids, asks = self.bids.sizes, self.asks.sizes
+        return (
+            tuple([Level(p, bids[p]) for p in self.bids.prices[: -depth - 1 : -1]]),
+            tuple([Level(p, asks[p]) for p in self.asks.prices[:depth]]),
+        )
+
+    def levels(self) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
+        """All levels: bids falling, asks rising."""
+        return self.top(max(len(self.bids.prices), len(self.asks.prices)))
+
+    def levels_state(self, venue_ts: str) -> HashState:
+        """The hash state of all levels at the venue's timestamp; only for a book that keeps texts."""
+        bids = ",".join(map(self.bids.texts.__getitem__, self.bids.prices))
+        asks = ",".join(map(self.asks.texts.__getitem__, reversed(self.asks.prices)))
+        return levels_state(self.market, self.token_id, venue_ts, bids, asks)
+
+    def to_venue_book(self, ts_ns: int, source: BookSource = "mirror") -> VenueBook:
+        """The book as a message that ``from_message`` turns back into the same book: levels in hash order, all fields known."""
+        return VenueBook(
+            ts_ns=ts_ns,
+            token_id=self.token_id,
+            market=self.market,
+            bids=self.bids.text_levels(rising=True),
+            asks=self.asks.text_levels(rising=False),
+            source=source,
+            venue_ts=self.venue_ts,
+            hash=self.hash,
+            tick_size=self.tick_size,
+            last_trade_price=self.last_trade_price,
+            min_order_size=self.min_order_size,
+            neg_risk=self.neg_risk,
+            version=self.version,
+            seq=self.seq,
+        )
+
+    def _put(self, is_bid: bool, price_e6: int, size_e6: int, text: str) -> LevelEvent:
+        if is_bid:
+            return LevelEvent("bid", price_e6, size_e6, self.bids.put(price_e6, size_e6, text))
+        return LevelEvent("ask", price_e6, size_e6, self.asks.put(price_e6, size_e6, text))
+
+    def _undo(self, events: list[LevelEvent]) -> None:
+        """Take back changes of a delta, the last first."""
+        for event in reversed(events):
+            side = self.bids if event.side == "bid" else self.asks
+            side.put(event.price_e6, event.size_e6 - event.change_e6, "")
+
+
+def parse_changes(msg: VenuePriceChange) -> list[Entry]:
+    """The entries of a venue change, checked. Raises BadFrame."""
+    entries: list[Entry] = []
+    for price, size, side in msg.changes:
+        try:
+            price_e6, size_e6 = parse_price_e6(price), parse_size_e6(size)
+            if size_e6 > MAX_SIZE_E6:
+                raise ValueError(f"size {size} is too large")
+            if side != "BUY" and side != "SELL":
+                raise ValueError(f"side {side!r} is neither BUY nor SELL")
+        except ValueError as error:
+            raise BadFrame(f"price_change of token {msg.token_id} at {msg.venue_ts}: {error}") from None
+        entries.append((side == "BUY", price_e6, size_e6, level_json(price, size)))
+    return entries
+
+
+def changed_prices(old: BookSide, new: BookSide) -> set[int]:
+    """The prices at which two sides differ in size."""
+    return {price for price, _ in old.sizes.items() ^ new.sizes.items()}
+
+
+def _fill(side: BookSide, levels: Iterable[TextLevel], keep_text: bool) -> None:
+    sizes, texts = side.sizes, side.texts
+    for price, size in levels:
+        price_e6, size_e6 = parse_price_e6(price), parse_size_e6(size)
+        if price_e6 in sizes:
+            raise ValueError(f"price {price} is given twice")
+        if size_e6 > MAX_SIZE_E6:
+            raise ValueError(f"size {size} is too large")
+        if size_e6:
+            sizes[price_e6] = size_e6
+            if keep_text:
+                texts[price_e6] = level_json(price, size)
+    side.prices = sorted(sizes)

@@ -1,0 +1,466 @@
+"""Books of the venue's market channel, where the hash of each batch is the proof.
+
+A match proves the whole book. A miss soon after a possible trade or change of tick size is *pending* for two seconds, as the hash
+uses a new last trade price before the trade is told; any other miss is a gap. A whole book whose own hash does not compute says
+that a hashed field or the recipe is not what we think, not that levels are missing: such a token is unverified until a match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.base.errors import BadFrame
+from pipeline.base.units import ONE_E6, parse_price_e6
+from pipeline.market.batch import Batch
+from pipeline.market.book import BookSide, CrossedBook, OrderBook, parse_changes
+from pipeline.market.catalogue import TICK_SIZES
+from pipeline.market.confidence import SHOWN
+from pipeline.market.token_book import BookRules, MarketFeed, TokenBook, is_provided, venue_ns_of
+from pipeline.market.verify import digest, fitting_price, tail_end, tail_head, trade_price_text, trade_price_texts
+from pipeline.messages import Message
+from pipeline.messages.market import TickSizeChange, VenueBook, VenuePriceChange
+from pipeline.messages.records import BookEvents, LevelEvent
+
+PROVEN_KEPT = 32
+"""How many proven batches are remembered, to know a repeat: the venue repeats within 120 ms."""
+SHRUNK_TRIED = 32
+
+Key = tuple[str, str]
+
+
+class HashedBook(TokenBook):
+    """One token of the venue."""
+
+    def __init__(self, token_id: str, feed: MarketFeed, rules: BookRules) -> None:
+        super().__init__(token_id, feed, rules)
+        self.batch: Batch | None = None
+        self.partial = False
+        self.provable = False
+        self.pending_until_ns = 0
+        self.held: list[tuple[VenuePriceChange, bool]] = []
+        """Changes since a fresh book was wanted, each with whether it was applied and told already."""
+        self._proven: dict[Key, None] = {}
+        self._provided_ms = 0
+        self._head: str | None = None
+        self._end = ""
+        self._why = "no book"
+
+    @property
+    def is_whole(self) -> bool:
+        return self.batch is None
+
+    @property
+    def due_ns(self) -> int | None:
+        batch_due = self.batch.due_ns if self.batch else 0
+        if self.pending_until_ns and batch_due:
+            return min(self.pending_until_ns, batch_due)
+        return self.pending_until_ns or batch_due or None
+
+    # --- what comes ------------------------------------------------------------------------------------------------
+
+    def take_change(self, msg: VenuePriceChange, now_ns: int) -> list[Message]:
+        """(Part of) a batch. Raises BadFrame if it holds a bad number: then none of it is applied, and the batch cannot match."""
+        feed = self.feed
+        feed.deltas += 1
+        feed.updated_ns = self.heard_ns = msg.ts_ns
+        if self.book is None:
+            if self.rules.resync:
+                return self._hold_first(msg, now_ns)
+            self.book = OrderBook(self.token_id, feed.market_id)
+            self.partial = True
+            self.learn_statics()
+            return self.move("unchecked", now_ns, "no snapshot") + self._entry(msg, now_ns)
+        if self.awaiting:
+            self._hold(msg, applied=True)
+        return self._entry(msg, now_ns)
+
+    def take_book(self, msg: VenueBook, now_ns: int) -> list[Message]:
+        """A whole book: a frame of the feed is the truth, a provider's answer is too unless it is older than what it should heal.
+
+        Raises BadFrame for a bad number, CrossedBook for a crossed book; ours stays as it was.
+        """
+        old, provided = self.book, is_provided(msg)
+        key: Key = (msg.venue_ts or "", msg.hash or "")
+        if old is not None and msg.source != "ws" and self.batch is None and key == (old.venue_ts, old.hash) and key[1]:
+            if msg.source == "mirror" and not self.awaiting:
+                return []
+            if key in self._proven:
+                return self._confirmed(now_ns)
+        if provided and old is not None and not self.partial and msg.venue_ts is not None:
+            newest = self.held[0][0].venue_ts if self.awaiting and self.held else old.venue_ts
+            if _ms(msg.venue_ts) < _ms(newest):
+                self.count("stale_books")
+                return []
+        book = OrderBook.from_message(msg, old)
+        if book.is_crossed:
+            raise CrossedBook(f"book of {self.token_id} is crossed: {book.best_bid} at or above {book.best_ask}")
+        out = [] if self.resolved else self.move("reopened", now_ns, "a book came")
+        out += self._end_batch()
+        feed = self.feed
+        feed.snapshots += msg.source != "mirror"
+        feed.updated_ns = self.heard_ns = msg.ts_ns
+        held = self.held if self.awaiting else []
+        self.held, self.awaiting = [], False
+        self.pending_until_ns = 0
+        self.partial = False
+        self.replace_book(book)
+        self._provided_ms = _ms(msg.venue_ts) if provided else 0
+        self._next_seq(msg.venue_ts, msg.ts_ns)
+        self._learn_fields(msg)
+        out += self._judge_book(msg, old, key, now_ns)
+        out.append(self.received(msg, book, "resync" if provided else "snapshot"))
+        if old is not None and msg.source == "ws":
+            feed.active_ns = now_ns
+        for change, applied in self._newer(held, key):
+            out += self._entry(change, now_ns, applied)
+        if self.batch is None:
+            out += self.published(now_ns)
+        return out
+
+    def take_trade(self, now_ns: int) -> list[Message]:
+        """A trade of this market was noted: its price may be what a pending hash was made with."""
+        if self.batch is not None and self._can_match(self.batch) and self._fits(self.batch.key, self.batch.shrunk):
+            return self._matched(now_ns)
+        return self._recheck(now_ns)
+
+    def take_tick(self, msg: TickSizeChange, now_ns: int) -> list[Message]:
+        """The price grid changed; the hash may have used it for a while already."""
+        if self.book is None:
+            return []
+        self.book.tick_size = msg.new_tick_size
+        self.feed.active_ns = now_ns
+        self.learn_statics()
+        return self._recheck(now_ns) or (self.published(now_ns) if self.confidence.state == "VERIFIED" else [])
+
+    def doubt(self, now_ns: int, reason: str) -> list[Message]:
+        """A frame about this token was refused: if nothing proves the book within two seconds it is suspect."""
+        if self.book is None or self.awaiting:
+            return []
+        self.pending_until_ns = self.pending_until_ns or now_ns + self.rules.pending_ns
+        return self.move("late", now_ns, reason) + self.published(now_ns)
+
+    def deadline(self, now_ns: int) -> list[Message]:
+        out: list[Message] = []
+        if self.batch is not None and now_ns >= self.batch.due_ns:
+            out += self._close(now_ns)
+        if self.pending_until_ns and now_ns >= self.pending_until_ns:
+            healed = self._recheck(now_ns)
+            if not healed:
+                self.pending_until_ns = 0
+                healed = self._lost(now_ns, "hash", "no trade or tick size explained the miss")
+            out += healed
+        return out
+
+    def flush(self, now_ns: int) -> list[Message]:
+        out: list[Message] = []
+        held, self.held = self.held, []
+        self.awaiting = False
+        if self.book is None and held:
+            self.book = OrderBook(self.token_id, self.feed.market_id)
+            self.partial = True
+            for change, _ in held:
+                out += self._entry(change, now_ns)
+        if self.batch is not None:
+            out += self._close(now_ns)
+        return out
+
+    def learn_statics(self) -> None:
+        """Put together the hashed fields that are no levels, from the book, the market's other books and the catalogue."""
+        book, feed, market = self.book, self.feed, self.feed.market
+        if book is None:
+            return
+        min_size = book.min_order_size if book.min_order_size is not None else feed.min_order_size
+        neg_risk = book.neg_risk if book.neg_risk is not None else feed.neg_risk
+        tick_size = book.tick_size or (market.tick_size if market else None)
+        version = book.version or ("v2" if market is not None and market.version == "v2" else None)
+        self._head = None
+        if min_size is None or neg_risk is None or tick_size is None:
+            named = (("min_order_size", min_size), ("neg_risk", neg_risk), ("tick_size", tick_size))
+            self._why = ", ".join(name for name, value in named if value is None) + " unknown"
+            return
+        self._head, self._end, self._why = tail_head(min_size, tick_size, neg_risk), tail_end(version), ""
+
+    # --- batches ---------------------------------------------------------------------------------------------------
+
+    def _entry(self, msg: VenuePriceChange, now_ns: int, stored: bool = False) -> list[Message]:
+        """One frame of a batch; ``stored``: applied to an earlier book and told then."""
+        book, batch = self.book, self.batch
+        assert book is not None
+        key = (msg.venue_ts, msg.hash)
+        if (msg.hash and key in self._proven) or (self._provided_ms and _ms(msg.venue_ts) < self._provided_ms):
+            self.count("repeats")
+            return [] if stored else [self._unapplied(msg)]
+        self._provided_ms = 0
+        out: list[Message] = []
+        if batch is not None and batch.key != key:
+            out = self._close(now_ns)
+            batch = None
+        if batch is None:
+            batch = self.batch = Batch(key, now_ns + self.rules.batch_close_ns)
+        best_bid, best_ask = book.best_bid, book.best_ask
+        try:
+            events = book.apply(msg)
+        except BadFrame:
+            batch.refused = True
+            self.count("invalid")
+            return out
+        batch.add(msg, events, best_bid, best_ask, stored)
+        self.note_changes(events)
+        if self._can_match(batch) and batch.agrees(book) is not False and self._fits(key, batch.shrunk):
+            out += self._matched(now_ns)
+        return out
+
+    def _can_match(self, batch: Batch) -> bool:
+        """Whether there is a hash, all that it takes, and a book that the venue could have."""
+        book = self.book
+        return book is not None and self._head is not None and batch.key[1] != "" and not batch.refused and not book.is_crossed
+
+    def _fits(self, key: Key, shrunk: list[int], widely: bool = False) -> bool:
+        """Whether the book has the hash, with the last trade price known or one that a trade may have made it.
+
+        The one that fits is learned. ``widely``: other price grids are tried too.
+        """
+        book, feed, head = self.book, self.feed, self._head
+        assert book is not None and head is not None
+        venue_ts, wanted = key
+        state = book.levels_state(venue_ts)
+        known = feed.last_trade_price
+        if known is not None and digest(state, head, known, self._end) == wanted:
+            return True
+        found = fitting_price(state, head, self._end, self._candidates(shrunk[-SHRUNK_TRIED:]), wanted)
+        if found is None and widely:
+            prices = [known or "", *self._candidates([])]
+            for tick_size in TICK_SIZES:
+                other = _with_tick(head, tick_size)
+                found = fitting_price(state, other, self._end, prices, wanted)
+                if found is not None:
+                    book.tick_size = tick_size
+                    self.learn_statics()
+                    break
+        if found is None:
+            return False
+        self._set_last_trade(found)
+        return True
+
+    def _candidates(self, shrunk: list[int]) -> Iterator[str]:
+        if self.feed.last_trade_price is None:
+            yield ""
+        yield from trade_price_texts(self.feed.trade_prices)
+        yield from trade_price_texts(shrunk)
+
+    def _matched(self, now_ns: int) -> list[Message]:
+        """The open batch's hash fits: the book is the venue's."""
+        batch = self.batch
+        assert batch is not None
+        out = self._end_batch()
+        if batch.touched_best:
+            self.feed.active_ns = now_ns
+        self._prove(batch.key)
+        self.held.clear()
+        self.awaiting = False
+        out += self.move("proved", now_ns, "batch", "hash")
+        return out + self.published(now_ns)
+
+    def _close(self, now_ns: int) -> list[Message]:
+        """The open batch has ended without a match: look once more, then judge it."""
+        batch, book = self.batch, self.book
+        assert batch is not None and book is not None
+        crossed, agrees = book.is_crossed, batch.agrees(book)
+        if self._can_match(batch) and self._fits(batch.key, batch.shrunk, widely=True):
+            return self._matched(now_ns)
+        out = self._end_batch()
+        if crossed:
+            self.count("crossed")
+        checkable = batch.key[1] != "" and self._head is not None
+        if checkable and self.provable:
+            self.count("hash_misses")
+        if self.awaiting:
+            return out
+        if batch.refused:
+            return out + self._lost(now_ns, "invalid", "a change was refused")
+        if checkable and self.provable:
+            active_ns = now_ns if batch.touched_best else self.feed.active_ns
+            recent = active_ns and now_ns - active_ns <= self.rules.pending_ns
+            if batch.touched_best:
+                self.feed.active_ns = now_ns
+            if crossed or agrees is False or not recent:
+                reason = "crossed" if crossed else "best price differs" if agrees is False else "hash differs"
+                return out + self._lost(now_ns, "crossed" if crossed else "hash", reason)
+            return out + self._pend(now_ns) + self.published(now_ns)
+        self.count("undecided")
+        wrong = crossed or agrees is False
+        if wrong and not self.partial:
+            return out + self._lost(now_ns, "crossed" if crossed else "best", "crossed" if crossed else "best price differs")
+        reason = "no snapshot" if self.partial else self._why or ("hash does not compute" if batch.key[1] else "no hash")
+        out += self.move("unchecked", now_ns, reason, "best" if agrees and not wrong else "none")
+        if wrong or self.confidence.state != "UNVERIFIED":
+            return out
+        return out + self.published(now_ns)
+
+    def _end_batch(self) -> list[Message]:
+        """Close the books on the open batch: its number, and its events for the database."""
+        batch, self.batch = self.batch, None
+        if batch is None:
+            return []
+        self._next_seq(batch.key[0], batch.ts_ns)
+        return [self._rows(batch.ts_ns, batch.events)] if batch.events else []
+
+    # --- verdicts --------------------------------------------------------------------------------------------------
+
+    def _judge_book(self, msg: VenueBook, old: OrderBook | None, key: Key, now_ns: int) -> list[Message]:
+        """What a whole book's own hash says."""
+        if self._head is None or not msg.hash or not msg.venue_ts:
+            return self.move("replaced", now_ns, self._why or "no hash")
+        if self._fits(key, [] if old is None or self.book is None else _shrunk(old, self.book)):
+            self._prove(key)
+            return self.move("proved", now_ns, "book", "hash")
+        complete = msg.tick_size is not None and msg.last_trade_price is not None and msg.source != "mirror"
+        if self.provable and not complete:
+            self.count("hash_misses")
+            fresh = [] if self.confidence.state in SHOWN else self.move("replaced", now_ns, "a book came")
+            return fresh + self._pend(now_ns)
+        self.provable = False
+        self.count("undecided")
+        return self.move("replaced", now_ns, "hash of the whole book does not compute")
+
+    def _pend(self, now_ns: int) -> list[Message]:
+        self.pending_until_ns = self.pending_until_ns or now_ns + self.rules.pending_ns
+        return self.move("late", now_ns, "hash differs; a late trade or tick size may explain it")
+
+    def _recheck(self, now_ns: int) -> list[Message]:
+        """Try a pending book again; empty if it still does not fit."""
+        book = self.book
+        if not self.pending_until_ns or book is None or self.batch is not None or self._head is None or book.is_crossed:
+            return []
+        key = (book.venue_ts or "", book.hash or "")
+        if not key[1] or not self._fits(key, [], widely=True):
+            return []
+        self._prove(key)
+        return self.move("proved", now_ns, "late trade", "hash") + self.published(now_ns)
+
+    def _confirmed(self, now_ns: int) -> list[Message]:
+        """A provider gave the very book that is proven already."""
+        self.count("confirmed")
+        self.held.clear()
+        self.awaiting = False
+        changed = self.move("proved", now_ns, "same book", "hash")
+        return changed + self.published(now_ns) if changed else []
+
+    def _prove(self, key: Key) -> None:
+        self.provable = True
+        self.pending_until_ns = 0
+        self.feed.counts["hash_matches"] += 1
+        self._proven[key] = None
+        if len(self._proven) > PROVEN_KEPT:
+            del self._proven[next(iter(self._proven))]
+
+    def _lost(self, now_ns: int, cause: str, reason: str) -> list[Message]:
+        """The book is not the venue's."""
+        self.pending_until_ns = 0
+        out = self.move("missed", now_ns, reason)
+        if self.rules.resync:
+            self.want(cause)
+        return out
+
+    # --- small steps -----------------------------------------------------------------------------------------------
+
+    def _hold_first(self, msg: VenuePriceChange, now_ns: int) -> list[Message]:
+        """A change before any book."""
+        self._hold(msg, applied=False)
+        if self.awaiting:
+            return []
+        self.count("resync_first_delta")
+        self.want("resync_first_delta")
+        return self.move("missed", now_ns, "no snapshot")
+
+    def _hold(self, msg: VenuePriceChange, applied: bool) -> None:
+        if len(self.held) >= self.rules.held_limit:
+            del self.held[0]
+        self.held.append((msg, applied))
+
+    def _newer(self, held: list[tuple[VenuePriceChange, bool]], key: Key) -> list[tuple[VenuePriceChange, bool]]:
+        """The held changes that a whole book of this key does not hold yet."""
+        start = 0
+        for i, (change, _) in enumerate(held):
+            if (change.venue_ts, change.hash) == key or _ms(change.venue_ts) < _ms(key[0]):
+                start = i + 1
+        found = any((change.venue_ts, change.hash) == key for change, _ in held)
+        later = [(c, applied) for c, applied in held[start:] if found or _ms(c.venue_ts) > _ms(key[0])]
+        self.count("superseded", sum(not applied for _, applied in held) - sum(not applied for _, applied in later))
+        return later
+
+    def _learn_fields(self, msg: VenueBook) -> None:
+        """Take the hashed fields that a whole book brings; the market's other token uses them too."""
+        feed = self.feed
+        if msg.last_trade_price is not None:
+            if msg.source == "mirror" and feed.last_trade_price is not None:
+                self._note_price(msg.last_trade_price)
+            else:
+                self._set_last_trade(msg.last_trade_price)
+        given = (msg.min_order_size, msg.neg_risk)
+        if None not in given and given != (feed.min_order_size, feed.neg_risk):
+            feed.min_order_size, feed.neg_risk = given
+            for other in feed.tokens:
+                if isinstance(other, HashedBook):
+                    other.learn_statics()
+        self.learn_statics()
+
+    def _set_last_trade(self, text: str) -> None:
+        feed = self.feed
+        if text != feed.last_trade_price:
+            if feed.last_trade_price:
+                self._note_price(feed.last_trade_price)
+            feed.last_trade_price = text
+        if self.book is not None:
+            self.book.last_trade_price = text
+
+    def _note_price(self, text: str) -> None:
+        """Keep an earlier last trade price as a candidate, in case what replaced it was older."""
+        try:
+            price_e6 = parse_price_e6(text)
+        except ValueError:
+            return
+        prices = self.feed.trade_prices
+        if text == trade_price_text(price_e6) and price_e6 not in prices and ONE_E6 - price_e6 not in prices:
+            prices.append(price_e6)
+
+    def _next_seq(self, venue_ts: str | None, ts_ns: int) -> None:
+        self.seq += 1
+        self.venue_ns = venue_ns_of(venue_ts, ts_ns)
+        if self.seq > self.feed.last_seq:
+            self.feed.last_seq = self.seq
+
+    def _rows(self, ts_ns: int, events: tuple[LevelEvent, ...]) -> BookEvents:
+        return BookEvents(
+            ts_ns=ts_ns,
+            token_id=self.token_id,
+            market=self.feed.market_id,
+            seq=self.seq,
+            venue_ns=self.venue_ns,
+            events=events,
+        )
+
+    def _unapplied(self, msg: VenuePriceChange) -> BookEvents:
+        """The rows of a repeat: the sizes it states, and no change."""
+        events = tuple(LevelEvent("bid" if is_bid else "ask", price, size, 0) for is_bid, price, size, _ in parse_changes(msg))
+        return self._rows(msg.ts_ns, events)
+
+
+def _ms(venue_ts: str | None) -> int:
+    """The venue's timestamp as a number; 0 where it is none."""
+    return int(venue_ts) if venue_ts and venue_ts.isascii() and venue_ts.isdigit() else 0
+
+
+def _with_tick(head: str, tick_size: str) -> str:
+    """The hashed tail with another price grid."""
+    before, _, after = head.partition('"tick_size":"')
+    return f'{before}"tick_size":"{tick_size}"{after.partition(chr(34))[2]}'
+
+
+def _shrunk(old: OrderBook, new: OrderBook) -> list[int]:
+    """The prices where a new book has less than an old one: a trade may have happened at one of them."""
+
+    def less(before: BookSide, after: BookSide) -> list[int]:
+        return [price for price, size in before.sizes.items() if after.sizes.get(price, 0) < size]
+
+    return less(old.bids, new.bids)[-SHRUNK_TRIED // 2 :] + less(old.asks, new.asks)[: SHRUNK_TRIED // 2]

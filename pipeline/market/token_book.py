@@ -1,0 +1,343 @@
+"""What every followed token has: its book, how far it is trusted, what was last published, and the counts of its market."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from pipeline.base.units import NS_PER_MS, NS_PER_S
+from pipeline.market.book import BookSide, OrderBook, changed_prices
+from pipeline.market.catalogue import tick_size_e6
+from pipeline.market.confidence import GOOD, SHOWN, Confidence, Evidence
+from pipeline.messages import Message
+from pipeline.messages.market import Basis, BookSnapshot, Level, Market, VenueBook
+from pipeline.messages.records import BookLevels, BookStateChanged, FeedGap, LevelEvent, MarketStatus
+
+USUAL_TICK_E6 = 10_000
+"""The price grid assumed where neither the book nor the catalogue gives one: a cent, the venue's usual."""
+
+
+@dataclass(frozen=True)
+class BookRules:
+    """How books are kept. Without ``resync`` nobody can be asked for a fresh book: what comes is applied and marked."""
+
+    depth: int = 10
+    batch_close_ns: int = 50 * NS_PER_MS
+    pending_ns: int = 2 * NS_PER_S
+    publish_tops: bool = True
+    resync: bool = True
+    held_limit: int = 5_000
+
+
+@dataclass
+class MarketFeed:
+    """One market's feed: its totals for MarketStatus, and the last trade price that all its tokens hash with."""
+
+    market_id: str
+    market: Market | None = None
+    last_seq: int = 0
+    updated_ns: int = 0
+    snapshots: int = 0
+    deltas: int = 0
+    trades: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    unsaid: bool = False
+    min_order_size: str | None = None
+    neg_risk: bool | None = None
+    last_trade_price: str | None = None
+    trade_prices: deque[int] = field(default_factory=lambda: deque(maxlen=8))
+    """Prices of late trades, or of earlier ones: candidates for the last trade price."""
+    active_ns: int = 0
+    """When something last happened that a trade or a change of tick size may explain; 0 is never."""
+    tokens: list[TokenBook] = field(default_factory=list)
+    wanting: list[TokenBook] = field(default_factory=list)
+    """Tokens that need a fresh book and have not been asked for yet."""
+
+    def set_market(self, market: Market) -> None:
+        """Take in what the catalogue says; what a book of the venue said of the hashed fields before stays."""
+        self.market = market
+        if market.min_order_size is not None:
+            self.min_order_size = market.min_order_size
+        if market.neg_risk is not None:
+            self.neg_risk = market.neg_risk
+
+    def note_trade(self, price_e6: int, now_ns: int) -> None:
+        """A trade at this price happened, or may have: the hash may use it from here on."""
+        if price_e6 not in self.trade_prices:
+            self.trade_prices.append(price_e6)
+        self.active_ns = now_ns
+
+    def status(self, now_ns: int) -> MarketStatus:
+        """The totals as they stand."""
+        return MarketStatus(
+            ts_ns=now_ns,
+            market=self.market_id,
+            last_seq=self.last_seq,
+            last_update_ts_ms=self.updated_ns // NS_PER_MS,
+            snapshots=self.snapshots,
+            deltas=self.deltas,
+            trades=self.trades,
+            counts=dict(self.counts),
+        )
+
+
+class TokenBook:
+    """The base of a followed token. Methods return the messages to send."""
+
+    def __init__(self, token_id: str, feed: MarketFeed, rules: BookRules) -> None:
+        self.token_id = token_id
+        self.feed = feed
+        self.rules = rules
+        self.book: OrderBook | None = None
+        self.confidence = Confidence()
+        self.seq = 0
+        self.venue_ns = 0
+        self.wanted = ""
+        self.awaiting = False
+        self.heard_ns = 0
+        self.resolved = False
+        self.snapshot_due = False
+        """The database wants the whole book, once no batch is half applied."""
+        self._gap: tuple[int, str] | None = None
+        self._top: tuple[tuple[Level, ...], tuple[Level, ...]] = ((), ())
+        self._changed_bids: set[int] = set()
+        self._changed_asks: set[int] = set()
+        self._published = False
+        feed.tokens.append(self)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no batch is half applied."""
+        return True
+
+    @property
+    def due_ns(self) -> int | None:
+        """When ``deadline`` wants to be called; None: never."""
+        return None
+
+    @property
+    def last_seq(self) -> int | None:
+        """The last sequence number of the generic stream; None for a token of the venue."""
+        return None
+
+    def deadline(self, now_ns: int) -> list[Message]:
+        """Time has reached ``due_ns``."""
+        return []
+
+    def flush(self, now_ns: int) -> list[Message]:
+        """Apply and tell what is still held back, as nothing more will come."""
+        return []
+
+    def want(self, cause: str) -> None:
+        """Say that a fresh book is needed; what comes is held from here on until it is there."""
+        self.wanted = cause
+        if not self.awaiting:
+            self.awaiting = True
+            self.feed.wanting.append(self)
+
+    def asked(self, now_ns: int) -> list[Message]:
+        """A fresh book was asked for."""
+        return self.move("asked", now_ns, self.wanted)
+
+    def give_up(self, now_ns: int) -> list[Message]:
+        """The budget of fresh books is spent: the token is dead until a whole book of it comes by itself."""
+        self.awaiting = False
+        return [*self.flush(now_ns), *self.move("ended", now_ns, "budget of fresh books spent")]
+
+    def silent(self, now_ns: int, reason: str) -> list[Message]:
+        """Its link is down, or nothing comes."""
+        return self.move("silent", now_ns, reason)
+
+    def quiet(self, now_ns: int) -> list[Message]:
+        """Nothing comes for it, but for others."""
+        changed = self.move("quiet", now_ns, "no change for a while; the feed is alive", self.confidence.basis)
+        return changed + self.published(now_ns) if changed else []
+
+    def resolve(self, now_ns: int, reason: str) -> list[Message]:
+        """The market ended: the token is dead for good."""
+        self.awaiting = False
+        self.resolved = True
+        return [*self.flush(now_ns), *self.move("ended", now_ns, reason)]
+
+    def move(
+        self, evidence: Evidence, now_ns: int, reason: str = "", basis: Basis = "none", publish: bool = True
+    ) -> list[Message]:
+        """Take evidence in: a BookStateChanged and the gap it opens or heals, and the marked top if the state is another one."""
+        known, old = self.confidence, self.confidence.state
+        good_until_ns = known.verified_ns or known.since_ns or now_ns
+        if not known.learn(evidence, now_ns, reason, basis):
+            return []
+        new = known.state
+        assert new is not None
+        out: list[Message] = [
+            BookStateChanged(
+                ts_ns=now_ns,
+                token_id=self.token_id,
+                market=self.feed.market_id,
+                old=old,
+                new=new,
+                basis=known.basis,
+                reason=known.reason,
+                verified_ns=known.verified_ns,
+            )
+        ]
+        if new in GOOD:
+            if self._gap is not None:
+                start_ns, cause = self._gap
+                self._gap = None
+                healed_by = reason or f"{evidence} by {basis}"
+                out.append(self._feed_gap(now_ns, start_ns, now_ns, cause, healed_by))
+        elif new != "PENDING" and self._gap is None and not self.resolved:
+            self._gap = (good_until_ns, reason)
+            out.append(self._feed_gap(now_ns, good_until_ns, 0, reason, ""))
+        if publish and self.rules.publish_tops and new not in SHOWN:
+            out.append(self._marked(now_ns))
+        return out
+
+    def published(self, now_ns: int, full_depth: bool = False) -> list[Message]:
+        """The book as a BookSnapshot, if tops are published at all."""
+        if not self.rules.publish_tops or self.book is None:
+            return []
+        return [self.snapshot(now_ns, full_depth or not self._published)]
+
+    def snapshot(self, now_ns: int, full_depth: bool = False, fresh: bool = True) -> BookSnapshot:
+        """The book now. ``fresh``: it tells and forgets the changed levels, as every subscriber gets it."""
+        book = self.book
+        assert book is not None
+        top = book.levels() if full_depth else book.top(self.rules.depth)
+        changed: tuple[tuple[Level, ...], tuple[Level, ...]] = ((), ())
+        if fresh:
+            if not full_depth:
+                bids, asks = book.bids.sizes, book.asks.sizes
+                changed = (
+                    tuple([Level(p, bids.get(p, 0)) for p in self._changed_bids]),
+                    tuple([Level(p, asks.get(p, 0)) for p in self._changed_asks]),
+                )
+            self._changed_bids.clear()
+            self._changed_asks.clear()
+            self._published = True
+            self._top = (top[0][: self.rules.depth], top[1][: self.rules.depth]) if full_depth else top
+        return self._message(now_ns, top, changed, full_depth)
+
+    def current(self, now_ns: int) -> BookSnapshot | None:
+        """All levels for a new subscriber; None before any book.
+
+        While a batch is half applied it is the last published top, and all levels follow with the end of the batch. While the book is
+        not to be shown it is the last published top under its state.
+        """
+        if self.confidence.state is None:
+            return None
+        if not self.is_whole:
+            self._published = False
+            return self._marked(now_ns)
+        if self.book is None or self.confidence.state not in SHOWN or self.book.is_crossed:
+            return self._marked(now_ns)
+        return self.snapshot(now_ns, full_depth=True, fresh=False)
+
+    def stored(self, now_ns: int, cause: str) -> BookLevels | None:
+        """The whole book as it stands, for the database; None before any book."""
+        if self.book is None:
+            return None
+        return self._levels(now_ns, self.book, self.seq, self.venue_ns, cause)
+
+    def received(self, msg: VenueBook, book: OrderBook, cause: str) -> BookLevels:
+        """A whole book as it came, for the database, under the state it led to; also one that is older than ours."""
+        seq = self.seq if msg.seq is None else msg.seq
+        venue_ns = venue_ns_of(msg.venue_ts, msg.ts_ns)
+        return self._levels(msg.ts_ns, book, seq, venue_ns, "mirror" if msg.source == "mirror" else cause)
+
+    def note_changes(self, events: tuple[LevelEvent, ...]) -> None:
+        """Remember which levels changed since the last published book."""
+        for event in events:
+            (self._changed_bids if event.side == "bid" else self._changed_asks).add(event.price_e6)
+
+    def replace_book(self, book: OrderBook) -> None:
+        """Put a whole book in the place of the old one; what differs counts as changed."""
+        if self.rules.publish_tops:
+            old_bids, old_asks = (BookSide(), BookSide()) if self.book is None else (self.book.bids, self.book.asks)
+            self._changed_bids |= changed_prices(old_bids, book.bids)
+            self._changed_asks |= changed_prices(old_asks, book.asks)
+        self.book = book
+
+    def tick_e6(self) -> int:
+        """The price grid: the book's, else the catalogue's, else a cent."""
+        for text in (self.book.tick_size if self.book else None, self.feed.market.tick_size if self.feed.market else None):
+            if text:
+                try:
+                    return tick_size_e6(text)
+                except ValueError:
+                    continue
+        return USUAL_TICK_E6
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Count something in the market's totals."""
+        self.feed.counts[name] += by
+
+    def _marked(self, now_ns: int) -> BookSnapshot:
+        """The last published top under the state as it is."""
+        return self._message(now_ns, self._top, ((), ()), False)
+
+    def _message(
+        self,
+        now_ns: int,
+        top: tuple[tuple[Level, ...], tuple[Level, ...]],
+        changed: tuple[tuple[Level, ...], tuple[Level, ...]],
+        full_depth: bool,
+    ) -> BookSnapshot:
+        known = self.confidence
+        assert known.state is not None
+        return BookSnapshot(
+            ts_ns=now_ns,
+            token_id=self.token_id,
+            market=self.feed.market_id,
+            tick_size_e6=self.tick_e6(),
+            bids=top[0],
+            asks=top[1],
+            seq=self.seq,
+            venue_ns=self.venue_ns,
+            state=known.state,
+            basis=known.basis,
+            reason=known.reason,
+            verified_ns=known.verified_ns,
+            since_ns=known.since_ns,
+            hash=self.book.hash if self.book else None,
+            changed_bids=changed[0],
+            changed_asks=changed[1],
+            full_depth=full_depth,
+        )
+
+    def _levels(self, ts_ns: int, book: OrderBook, seq: int, venue_ns: int, cause: str) -> BookLevels:
+        bids, asks = book.levels()
+        return BookLevels(
+            ts_ns=ts_ns,
+            token_id=self.token_id,
+            market=self.feed.market_id,
+            seq=seq,
+            venue_ns=venue_ns,
+            bids=bids,
+            asks=asks,
+            state=self.confidence.state or "UNVERIFIED",
+            cause=cause,
+            checksum=book.hash,
+        )
+
+    def _feed_gap(self, now_ns: int, start_ns: int, end_ns: int, cause: str, healed_by: str) -> FeedGap:
+        return FeedGap(
+            ts_ns=now_ns,
+            token_id=self.token_id,
+            market=self.feed.market_id,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            cause=cause,
+            healed_by=healed_by,
+        )
+
+
+def venue_ns_of(venue_ts: str | None, otherwise_ns: int) -> int:
+    """The venue's millisecond timestamp text in nanoseconds; ``otherwise_ns`` where there is none."""
+    return int(venue_ts) * NS_PER_MS if venue_ts and venue_ts.isascii() and venue_ts.isdigit() else otherwise_ns
+
+
+def is_provided(msg: VenueBook) -> bool:
+    """Whether a whole book is an answer from a snapshot provider, not a frame of the feed."""
+    return msg.source in ("rest", "fake", "file")

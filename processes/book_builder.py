@@ -1,0 +1,448 @@
+"""The book builder: the feed in, books that say how far they can be trusted out, and every change to the database."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from typing import ClassVar
+
+import click
+
+from pipeline.base.config import Config
+from pipeline.base.errors import BadFrame
+from pipeline.base.units import NS_PER_MS, NS_PER_S, parse_price_e6, parse_size_e6
+from pipeline.bus.stage import Gap, PeerStarted, Stage
+from pipeline.market.book import CrossedBook
+from pipeline.market.budget import ResyncBudget
+from pipeline.market.catalogue import Catalogue
+from pipeline.market.hashed import HashedBook
+from pipeline.market.sequenced import SeqLine, SequencedBook
+from pipeline.market.token_book import BookRules, MarketFeed, TokenBook, venue_ns_of
+from pipeline.messages import Message
+from pipeline.messages.control import BookWanted, JobDue
+from pipeline.messages.market import (
+    BadFeedFrame,
+    BookDelta,
+    FeedStatus,
+    MarketResolved,
+    MarketUniverse,
+    TickSizeChange,
+    TradePrint,
+    VenueBook,
+    VenuePriceChange,
+    VenueTrade,
+)
+from processes.options import process_options, run_process
+
+STATUS_EVERY_NS = NS_PER_S
+NOTHING: tuple[Message, ...] = ()
+
+
+class BookBuilder(Stage):
+    """Keep one order book a token, prove it, publish its top after every batch and send every change to the writer.
+
+    In: ``feed``, ``universe``, ``control`` (snapshot, staleness). Out: ``book``, ``resync``, ``persist.lossy``. State: the books; lost at
+    a restart, and rebuilt from the VenueBook that the gateway sends for each new subscription. Without ``resync`` nobody can be asked
+    for a fresh book (a file is replayed): what comes is applied and marked. Without ``publish_tops`` nothing goes to ``book``.
+    """
+
+    role: ClassVar[str] = "book_builder"
+
+    def __init__(
+        self,
+        depth: int = 10,
+        batch_close_ms: int = 50,
+        publish_tops: bool = True,
+        resync: bool = True,
+        staleness_ms: int = 30_000,
+        resyncs_per_minute: int = 60,
+        pending_ms: int = 2_000,
+    ) -> None:
+        self.rules = BookRules(
+            depth=depth,
+            batch_close_ns=batch_close_ms * NS_PER_MS,
+            pending_ns=pending_ms * NS_PER_MS,
+            publish_tops=publish_tops,
+            resync=resync,
+        )
+        self.staleness_ns = staleness_ms * NS_PER_MS
+        self.catalogue = Catalogue()
+        self.feeds: dict[str, MarketFeed] = {}
+        self.hashed: dict[str, HashedBook] = {}
+        self.sequenced: dict[str, SequencedBook] = {}
+        self._lines: dict[str, SeqLine] = {}
+        self._budget = ResyncBudget(resyncs_per_minute)
+        self._timers: list[tuple[int, str]] = []
+        self._timed: dict[str, int] = {}
+        self._unsaid: list[MarketFeed] = []
+        self._status_due_ns: int | None = None
+        self._heard_ns = 0
+        self._now_ns = 0
+        self._links_down: set[str] = set()
+        self._bad_frames = 0
+
+    # --- messages --------------------------------------------------------------------------------------------------
+
+    def handle(self, msg: Message, now_ns: int) -> Iterable[Message]:
+        self._now_ns = now_ns
+        kind = type(msg)
+        if kind is BookDelta:
+            self._heard_ns = now_ns
+            assert isinstance(msg, BookDelta)
+            book = self.sequenced.get(msg.token_id) or self._follow_sequenced(msg.token_id, msg.market)
+            out = book.take_delta(msg, now_ns)
+            feed = book.feed
+            if not feed.unsaid:
+                self._say_later(feed, now_ns)
+            return self._with_wants(feed, out, now_ns) if feed.wanting else out
+        if kind is VenuePriceChange:
+            self._heard_ns = now_ns
+            assert isinstance(msg, VenuePriceChange)
+            return self._on_change(msg, now_ns)
+        return self._on_other(msg, now_ns)
+
+    def _on_change(self, msg: VenuePriceChange, now_ns: int) -> list[Message]:
+        book = self.hashed.get(msg.token_id) or self._follow_hashed(msg.token_id, msg.market)
+        try:
+            out = book.take_change(msg, now_ns)
+        except BadFrame:
+            book.count("invalid")
+            out = book.doubt(now_ns, "a frame was refused")
+        return self._after(book, out, now_ns)
+
+    def _on_other(self, msg: Message, now_ns: int) -> Iterable[Message]:
+        match msg:
+            case MarketUniverse():
+                return self._on_universe(msg, now_ns)
+            case JobDue(job="snapshot"):
+                return self._snapshots(now_ns)
+            case JobDue(job="staleness"):
+                return self._check_age(now_ns)
+            case JobDue():
+                return NOTHING
+        self._heard_ns = now_ns
+        match msg:
+            case VenueBook():
+                return self._on_book(msg, now_ns)
+            case VenueTrade():
+                return self._on_trade(msg, now_ns)
+            case TickSizeChange():
+                known = self.hashed.get(msg.token_id)
+                return NOTHING if known is None else self._after(known, known.take_tick(msg, now_ns), now_ns)
+            case MarketResolved():
+                reason = f"resolved: {msg.winning_outcome or msg.winning_token_id}"
+                return [
+                    out for book in self._books(msg.token_ids) for out in self._after(book, book.resolve(now_ns, reason), now_ns)
+                ]
+            case FeedStatus():
+                return self._on_link(msg, now_ns)
+            case BadFeedFrame():
+                return self._on_bad_frame(msg, now_ns)
+        return NOTHING
+
+    def _on_book(self, msg: VenueBook, now_ns: int) -> list[Message]:
+        """A whole book; a refused one is counted, and the wait for another goes on."""
+        book: HashedBook | SequencedBook
+        if msg.seq is not None or msg.token_id in self.sequenced:
+            book = self.sequenced.get(msg.token_id) or self._follow_sequenced(msg.token_id, msg.market)
+        else:
+            book = self.hashed.get(msg.token_id) or self._follow_hashed(msg.token_id, msg.market)
+        try:
+            out = book.take_book(msg, now_ns)
+        except CrossedBook:
+            book.count("crossed")
+            out = []
+        except BadFrame:
+            book.count("invalid")
+            out = []
+        return self._after(book, out, now_ns)
+
+    def _on_trade(self, msg: VenueTrade, now_ns: int) -> list[Message]:
+        feed = self._feed(msg.market)
+        try:
+            price_e6, size_e6 = parse_price_e6(msg.price), parse_size_e6(msg.size)
+            if msg.side != "BUY" and msg.side != "SELL":
+                raise ValueError(f"side {msg.side!r} is neither BUY nor SELL")
+        except ValueError:
+            feed.counts["invalid"] += 1
+            self._say_later(feed, now_ns)
+            return []
+        feed.trades += 1
+        feed.updated_ns = msg.ts_ns
+        feed.note_trade(price_e6, now_ns)
+        out: list[Message] = [
+            TradePrint(
+                ts_ns=msg.ts_ns,
+                token_id=msg.token_id,
+                market=msg.market,
+                price_e6=price_e6,
+                size_e6=size_e6,
+                side="BUY" if msg.side == "BUY" else "SELL",
+                venue_ns=venue_ns_of(msg.venue_ts, msg.ts_ns),
+                transaction_hash=msg.transaction_hash,
+            )
+        ]
+        for book in feed.tokens:
+            if isinstance(book, HashedBook):
+                out += self._after(book, book.take_trade(now_ns), now_ns)
+        self._say_later(feed, now_ns)
+        return out
+
+    def _on_universe(self, msg: MarketUniverse, now_ns: int) -> list[Message]:
+        """Learn what the markets' hashes need; forget the tokens that are followed no longer."""
+        old, self.catalogue = self.catalogue, Catalogue(msg.markets)
+        for market in msg.markets:
+            feed = self.feeds.get(market.market_id)
+            if feed is not None:
+                feed.set_market(market)
+                for book in feed.tokens:
+                    if isinstance(book, HashedBook):
+                        book.learn_statics()
+        out: list[Message] = []
+        for market_id in old.markets:
+            if market_id not in self.catalogue.markets and market_id in self.feeds:
+                out += self._forget(self.feeds.pop(market_id), now_ns)
+        return out
+
+    def _forget(self, feed: MarketFeed, now_ns: int) -> list[Message]:
+        out: list[Message] = []
+        for book in feed.tokens:
+            out += book.flush(now_ns)
+            self._budget.settled(book.token_id)
+            self.hashed.pop(book.token_id, None)
+            self.sequenced.pop(book.token_id, None)
+        self._lines.pop(feed.market_id, None)
+        return [*out, feed.status(now_ns)]
+
+    def _on_link(self, msg: FeedStatus, now_ns: int) -> list[Message]:
+        """A link that is down takes its tokens' books with it, until what comes next proves them."""
+        if msg.state == "up":
+            self._links_down.discard(msg.link_id)
+        if msg.state != "down":
+            return []
+        self._links_down.add(msg.link_id)
+        reason = f"link {msg.link_id} is down" + (f": {msg.reason}" if msg.reason else "")
+        return [out for book in self._books(msg.token_ids) for out in self._after(book, book.silent(now_ns, reason), now_ns)]
+
+    def _on_bad_frame(self, msg: BadFeedFrame, now_ns: int) -> list[Message]:
+        self._bad_frames += 1
+        if msg.market:
+            feed = self._feed(msg.market)
+            feed.counts["invalid"] += 1
+            self._say_later(feed, now_ns)
+        book = self.hashed.get(msg.token_id)
+        return [] if book is None else self._after(book, book.doubt(now_ns, f"a frame was refused: {msg.reason}"), now_ns)
+
+    def missed(self, gap: Gap, now_ns: int) -> Iterable[Message]:
+        """Messages of the feed about one token were lost; the runner asks the gateway for the current book."""
+        token_id = gap.topic.partition(".")[2]
+        return [
+            out
+            for book in self._books((token_id,))
+            for out in self._after(book, book.silent(now_ns, "messages of the feed were lost"), now_ns)
+        ]
+
+    def peer_started(self, peer: PeerStarted, now_ns: int) -> Iterable[Message]:
+        """A gateway that is another run has other links: what it followed before is to be proved again."""
+        if peer.stream != "feed":
+            return NOTHING
+        return [
+            out
+            for book in [*self.hashed.values(), *self.sequenced.values()]
+            for out in self._after(book, book.silent(now_ns, "the gateway was restarted"), now_ns)
+        ]
+
+    # --- state for others ------------------------------------------------------------------------------------------
+
+    def current(self, topic: str) -> Iterable[Message]:
+        stream, dot, key = topic.partition(".")
+        if not "book.".startswith(f"{stream}{dot}"):
+            return
+        exact, whole, _ = key.partition("\0")
+        for token_id, book in [*self.hashed.items(), *self.sequenced.items()]:
+            if token_id == exact if whole else token_id.startswith(key):
+                snapshot = book.current(self._now_ns)
+                if snapshot is not None:
+                    yield snapshot
+
+    def counts(self) -> dict[str, int]:
+        """Totals over all markets, for heartbeats and summaries."""
+        feeds = self.feeds.values()
+        found = {
+            "tokens": len(self.hashed) + len(self.sequenced),
+            "snapshots": sum(feed.snapshots for feed in feeds),
+            "deltas": sum(feed.deltas for feed in feeds),
+            "trades": sum(feed.trades for feed in feeds),
+            "bad_frames": self._bad_frames,
+        }
+        for feed in feeds:
+            for name, number in feed.counts.items():
+                found[name] = found.get(name, 0) + number
+        return found
+
+    # --- time ------------------------------------------------------------------------------------------------------
+
+    def next_timer_ns(self) -> int | None:
+        due = self._status_due_ns
+        if self._timers and (due is None or self._timers[0][0] < due):
+            due = self._timers[0][0]
+        wanted = self._budget.due_ns
+        return wanted if due is None or (wanted is not None and wanted < due) else due
+
+    def on_timer(self, now_ns: int) -> Iterable[Message]:
+        self._now_ns = now_ns
+        out: list[Message] = []
+        while self._timers and self._timers[0][0] <= now_ns:
+            due_ns, token_id = heapq.heappop(self._timers)
+            if self._timed.get(token_id) != due_ns:
+                continue
+            del self._timed[token_id]
+            book = self.hashed.get(token_id)
+            if book is not None:
+                done = book.deadline(now_ns) if book.due_ns is not None and book.due_ns <= now_ns else []
+                out += self._after(book, done, now_ns)
+        out += self._ask(now_ns)
+        if self._status_due_ns is not None and now_ns >= self._status_due_ns:
+            out += self._statuses(now_ns)
+        return out
+
+    def stop(self, now_ns: int) -> Iterable[Message]:
+        """Apply what is still held back, and say how every market stands."""
+        out: list[Message] = []
+        for book in [*self.hashed.values(), *self.sequenced.values()]:
+            out += book.flush(now_ns)
+            self._say_later(book.feed, now_ns)
+        return out + self._statuses(now_ns)
+
+    # --- small steps -----------------------------------------------------------------------------------------------
+
+    def _feed(self, market_id: str) -> MarketFeed:
+        feed = self.feeds.get(market_id)
+        if feed is None:
+            feed = self.feeds[market_id] = MarketFeed(market_id)
+            market = self.catalogue.market(market_id)
+            if market is not None:
+                feed.set_market(market)
+        return feed
+
+    def _follow_hashed(self, token_id: str, market_id: str) -> HashedBook:
+        book = self.hashed[token_id] = HashedBook(token_id, self._feed(market_id), self.rules)
+        return book
+
+    def _follow_sequenced(self, token_id: str, market_id: str) -> SequencedBook:
+        line = self._lines.setdefault(market_id, SeqLine())
+        book = self.sequenced[token_id] = SequencedBook(token_id, self._feed(market_id), self.rules, line)
+        return book
+
+    def _books(self, token_ids: Iterable[str]) -> list[TokenBook]:
+        found: list[TokenBook] = []
+        for token_id in token_ids:
+            book = self.hashed.get(token_id) or self.sequenced.get(token_id)
+            if book is not None:
+                found.append(book)
+        return found
+
+    def _after(self, book: TokenBook, out: list[Message], now_ns: int) -> list[Message]:
+        """What follows from a token's step: its timer, the book it wants, the market's status."""
+        due_ns = book.due_ns
+        if due_ns is not None and self._timed.get(book.token_id) != due_ns:
+            self._timed[book.token_id] = due_ns
+            heapq.heappush(self._timers, (due_ns, book.token_id))
+        if not book.feed.unsaid:
+            self._say_later(book.feed, now_ns)
+        if not book.awaiting and not book.feed.wanting:
+            self._budget.settled(book.token_id)
+        if book.snapshot_due and book.is_whole:
+            out = [*out, *self._stored(book, now_ns)]
+        return self._with_wants(book.feed, out, now_ns) if book.feed.wanting else out
+
+    def _with_wants(self, feed: MarketFeed, out: list[Message], now_ns: int) -> list[Message]:
+        for book in feed.wanting:
+            self._budget.want(book.token_id, now_ns)
+        feed.wanting.clear()
+        return [*out, *self._ask(now_ns)]
+
+    def _ask(self, now_ns: int) -> list[Message]:
+        """Ask for the fresh books whose turn it is."""
+        out: list[Message] = []
+        while (turn := self._budget.take(now_ns)) is not None:
+            token_id, spent = turn
+            book = self.hashed.get(token_id) or self.sequenced.get(token_id)
+            if book is None or not book.awaiting:
+                self._budget.settled(token_id)
+            elif spent:
+                out += book.give_up(now_ns)
+            else:
+                out += book.asked(now_ns)
+                book.count("books_wanted")
+                out.append(
+                    BookWanted(
+                        ts_ns=now_ns, token_id=token_id, market=book.feed.market_id, cause=book.wanted, last_seq=book.last_seq
+                    )
+                )
+        return out
+
+    def _snapshots(self, now_ns: int) -> list[Message]:
+        """Every book for the database: at once, or when its open batch has ended."""
+        out: list[Message] = []
+        for book in [*self.hashed.values(), *self.sequenced.values()]:
+            if book.is_whole:
+                out += self._stored(book, now_ns)
+            else:
+                book.snapshot_due = True
+        return out
+
+    def _stored(self, book: TokenBook, now_ns: int) -> list[Message]:
+        book.snapshot_due = False
+        row = book.stored(now_ns, "periodic")
+        return [] if row is None else [row]
+
+    def _check_age(self, now_ns: int) -> list[Message]:
+        """Tell quiet from dead: a token without news is quiet while others are heard, and stale when nothing is."""
+        out: list[Message] = []
+        silent = now_ns - self._heard_ns > self.staleness_ns
+        for book in [*self.hashed.values(), *self.sequenced.values()]:
+            if now_ns - book.heard_ns > self.staleness_ns:
+                if silent:
+                    out += book.silent(now_ns, f"nothing heard for {(now_ns - self._heard_ns) // NS_PER_MS} ms")
+                else:
+                    out += book.quiet(now_ns)
+        return out
+
+    def _say_later(self, feed: MarketFeed, now_ns: int) -> None:
+        """Have the market's status said within a second."""
+        if feed.unsaid:
+            return
+        feed.unsaid = True
+        self._unsaid.append(feed)
+        if self._status_due_ns is None:
+            self._status_due_ns = now_ns + STATUS_EVERY_NS
+
+    def _statuses(self, now_ns: int) -> list[Message]:
+        feeds, self._unsaid = self._unsaid, []
+        self._status_due_ns = None
+        for feed in feeds:
+            feed.unsaid = False
+        return [feed.status(now_ns) for feed in feeds]
+
+
+def build(config: Config) -> BookBuilder:
+    """The book builder that a configuration describes."""
+    settings = config.settings
+    return BookBuilder(
+        depth=settings.book.depth,
+        batch_close_ms=settings.book.batch_close_ms,
+        staleness_ms=settings.ingestion.staleness_ms,
+        resyncs_per_minute=settings.book.resyncs_per_minute,
+    )
+
+
+@click.command()
+@process_options
+def main(config: Config, session_id: str) -> None:
+    """Build order books from the venue's feed, prove them, and publish their tops."""
+    run_process(build(config), config, session_id)
+
+
+if __name__ == "__main__":
+    main()
