@@ -270,6 +270,7 @@ class BookBuilder(Stage):
         feeds = self.feeds.values()
         found = {
             "tokens": len(self.hashed) + len(self.sequenced),
+            "batches": sum(book.seq for book in self.hashed.values()),
             "snapshots": sum(feed.snapshots for feed in feeds),
             "deltas": sum(feed.deltas for feed in feeds),
             "trades": sum(feed.trades for feed in feeds),
