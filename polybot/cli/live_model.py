@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.base.units import NS_PER_S
+from pipeline.bus.topology import BOOK_BUILDER
 from pipeline.messages import Message
 from pipeline.messages.market import BookSnapshot, MarketUniverse, TradePrint
 from pipeline.messages.orders import (
@@ -184,6 +185,11 @@ class PipelineModel:
             return 0
         (then_ns, before), (now_ns, after) = seen[0], seen[-1]
         return max(0, (after - before) * NS_PER_S // max(1, now_ns - then_ns))
+
+    @property
+    def batches(self) -> int:
+        """Closed batches of book changes; on the generic stream, where each message is one, its deltas."""
+        return self.total(BOOK_BUILDER, "batches") or self.total(BOOK_BUILDER, "deltas")
 
     def total(self, role: str, name: str) -> int:
         """A count of a role over all its processes in this session."""

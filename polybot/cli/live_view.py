@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.base.units import NS_PER_MS, NS_PER_S, format_e6
-from pipeline.bus.topology import BOOK_BUILDER, EXECUTOR, GATEWAY
+from pipeline.bus.topology import EXECUTOR, GATEWAY
 from polybot.cli.live_model import PipelineModel, TokenRow
 
 _STATE_STYLES = {"VERIFIED": "green", "QUIET": "green", "STALE": "yellow", "RESYNCING": "yellow", "SUSPECT": "red", "DEAD": "dim"}
@@ -122,7 +122,7 @@ def _trading_line(model: PipelineModel) -> Text:
         (f"{max(model.fills, model.total(EXECUTOR, 'fills')):,}", "bold"),
         "   simulated PnL ",
         (show_dollars(model.pnl_e6()), "bold"),
-        f"   frames {model.total(GATEWAY, 'frames'):,}   batches {model.total(BOOK_BUILDER, 'batches'):,}",
+        f"   frames {model.total(GATEWAY, 'frames'):,}   batches {model.batches:,}",
     )
     if untrusted:
         line.append(f"   {untrusted} books not verified", style="yellow")

@@ -111,6 +111,7 @@ class Session:
         """Run until the time is over or somebody says stop, then show the summary. Raises CrashLoop after it, BadInput at once."""
         settings, session_id = self.plan.config.settings, self.plan.session_id
         failure: CrashLoop | None = None
+        seconds = 0
         with StopSignals() as told:
             output = FileOutput(Path(settings.bus.state_dir) / "runs" / session_id)
             supervisor = Supervisor(self.plan.commands, self.plan.config, session_id, output, hurry=lambda: told.count > 1)
@@ -119,10 +120,12 @@ class Session:
             try:
                 with supervisor, Onlooker(_WATCHED, settings.bus) as look, ExitStack() as screen:
                     view = screen.enter_context(LiveView(self.plan.title)) if self._live else None
-                    self._watch(supervisor, look, view, told)
+                    try:
+                        self._watch(supervisor, look, view, told)
+                    finally:
+                        seconds = self.seconds
             except CrashLoop as error:
                 failure = error
-            seconds = self.seconds
             self.model.on_statuses(supervisor.statuses(), monotonic_ns())
         summary = summarise(
             self.model,

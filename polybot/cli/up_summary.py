@@ -9,7 +9,7 @@ import msgspec
 
 from pipeline.base.errors import BadInput
 from pipeline.base.units import format_e6
-from pipeline.bus.topology import BOOK_BUILDER, EXECUTOR, GATEWAY
+from pipeline.bus.topology import EXECUTOR, GATEWAY
 from polybot.cli.live_model import PipelineModel
 from polybot.cli.live_view import show_dollars
 from polybot.cli.output import print_json, print_table
@@ -72,7 +72,7 @@ def summarise(
         session_id=session_id,
         duration_s=seconds,
         frames=model.total(GATEWAY, "frames"),
-        batches=model.total(BOOK_BUILDER, "batches"),
+        batches=model.batches,
         books=model.books,
         verified=model.trusted,
         quotes_placed=max(model.placed, model.total(EXECUTOR, "submitted")),
