@@ -29,7 +29,7 @@ def history_of(conn: Connection, client_order_id: str) -> list[tuple[int, str, i
     """(ts_ms, status, filled_e6, reason) of each step of an order, the oldest first."""
     c = order_events.c
     query = select(c.ts_ms, c.status, c.filled_e6, c.reason).where(c.client_order_id == client_order_id).order_by(c.id)
-    return [row._tuple() for row in conn.execute(query)]
+    return [(ts_ms, status, filled_e6, reason) for ts_ms, status, filled_e6, reason in conn.execute(query)]
 
 
 def list_fills(

@@ -1,0 +1,74 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.messages.records import BookEvents, BookLevels, BookStateChanged, FeedGap, LevelEvent, Opportunity, PortfolioRow
+from pipeline.store.buffer import RowBuffer
+from pipeline.store.open import Store, open_store
+from pipeline.store.retention import PRUNED_TABLES, prune_events_before, prune_samples
+from pipeline.store.runs import Run, save_run
+from pipeline.store.status import market_statuses, table_counts
+
+MS = 1_000_000
+
+
+def change(market: str, ts_ms: int) -> BookEvents:
+    event = LevelEvent(side="ask", price_e6=1, size_e6=2, change_e6=3)
+    return BookEvents(ts_ns=ts_ms * MS, token_id=f"{market}/yes", market=market, seq=1, venue_ns=0, events=(event, event))
+
+
+def test_old_events_go_and_the_rest_stays(store: Store) -> None:
+    buffer = RowBuffer()
+    for ts_ms in (10, 20, 30):
+        buffer.take(1, change("mkt-1", ts_ms))
+    with store.begin() as conn:
+        buffer.write(conn)
+        assert prune_events_before(conn, 20) == 2
+        assert prune_events_before(conn, 20) == 0
+        assert tuple(conn.exec_driver_sql("SELECT min(ts_ms), count(*) FROM orderbook_events").one()) == (20, 4)
+        assert market_statuses(conn)[0].event_rows == 4
+
+
+def test_every_kind_of_sample_is_pruned(store: Store) -> None:
+    buffer = RowBuffer()
+    about = {"ts_ns": 5 * MS, "token_id": "m/yes", "market": "m"}
+    samples = (
+        change("m", 5),
+        BookLevels(**about, seq=1, venue_ns=0, bids=(), asks=(), state="QUIET", cause="x"),
+        BookStateChanged(**about, old=None, new="VERIFIED", basis="seq", reason=""),
+        FeedGap(**about, start_ns=5 * MS, end_ns=6 * MS, cause="x"),
+        PortfolioRow(**about, strategy="s", mode="fake", inventory_e6=1, cost_e6=1, realised_e6=0, unrealised_e6=None, fees_e6=0),
+        Opportunity(
+            ts_ns=5 * MS, plan_id="p", strategy="s", market="m", kind="k", taken=False, reason="", expected_profit_e6=0, size_e6=0
+        ),
+    )
+    for sample in samples:
+        assert buffer.take(1, sample)
+    with store.begin() as conn:
+        buffer.write(conn)
+        assert prune_samples(conn, 5) == 0
+        assert prune_samples(conn, 6) == 7
+        counts = table_counts(conn)
+    assert {counts[table.name] for table in PRUNED_TABLES} == {0}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(0, 30)), max_size=30),
+    st.lists(st.tuples(st.integers(0, 31), st.integers(1, 9)), max_size=6),
+)
+def test_the_counts_of_stored_rows_are_those_of_the_tables(changes: list[tuple[str, int]], prunes: list[tuple[int, int]]) -> None:
+    with open_store("sqlite://") as store, store.begin() as conn:
+        save_run(conn, Run(1, "book_builder", "run-1", started_ns=1))
+        buffer = RowBuffer()
+        for market, ts_ms in changes:
+            buffer.take(1, change(market, ts_ms))
+        buffer.write(conn)
+        left = sorted(ts_ms for _, ts_ms in changes for _ in range(2))
+        for before, at_most in prunes:
+            gone = prune_samples(conn, before, at_most)
+            assert gone == min(at_most, sum(ts_ms < before for ts_ms in left))
+            left = left[gone:]
+            stored = [row[0] for row in conn.exec_driver_sql("SELECT ts_ms FROM orderbook_events ORDER BY ts_ms")]
+            assert stored == left
+            query = "SELECT market_id, count(*) FROM orderbook_events GROUP BY market_id"
+            rows = dict(conn.exec_driver_sql(query).all())
+            assert {s.market_id: s.event_rows for s in market_statuses(conn) if s.event_rows} == rows
