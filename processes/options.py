@@ -28,6 +28,7 @@ from pipeline.bus.edge import AsyncEdge
 from pipeline.bus.runner import Runner, RunnerOptions
 from pipeline.bus.stage import Identity, InlineEdge, Stage
 from pipeline.bus.transport import choose_transport
+from processes.fake_settings import with_fake_venue
 
 SESSION = "POLYBOT_SESSION"
 SUPERVISED = "POLYBOT_SUPERVISED"
@@ -44,8 +45,11 @@ def process_options(command: Command) -> Command:
     @click.option("--config", "config_path", type=click.Path(path_type=Path), help="Folder of default.toml, or one file.")
     @click.option("--state-dir", type=click.Path(path_type=Path), help="Where journals, runs and locks are kept.")
     @click.option("--log-level", type=click.Choice(list(LEVELS)), help="The least important log event shown.")
+    @click.option("--venue", type=click.Choice(["fake"]), help="Use the fake venue at its configured port, not Polymarket.")
     @functools.wraps(command)
-    def with_options(config_path: Path | None, state_dir: Path | None, log_level: str | None, **others: Any) -> Any:
+    def with_options(
+        config_path: Path | None, state_dir: Path | None, log_level: str | None, venue: str | None, **others: Any
+    ) -> Any:
         try:
             config = load_config(config_path)
             changed: dict[str, dict[str, Any]] = {}
@@ -54,6 +58,8 @@ def process_options(command: Command) -> Command:
             if log_level is not None:
                 changed["log"] = {"level": log_level}
             config = config.with_values(changed, "command line")
+            if venue == "fake":
+                config = with_fake_venue(config, "--venue fake")
             return command(config=config, session_id=os.environ.get(SESSION) or new_session_id(), **others)
         except PolybotError as error:
             click.echo(f"{Path(sys.argv[0]).stem}: {error}", err=True)

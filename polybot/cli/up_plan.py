@@ -9,14 +9,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pipeline.base.config import BUILT_IN, Config
+from pipeline.base.config import Config
 from pipeline.base.errors import BadInput, PortInUse
 from pipeline.base.settings import VENUE_NAMES
+from processes.fake_settings import FAKE_DB, fake_addresses, is_default
 from processes.procfile import PROCFILE, PROCFILE_DEMO, RoleCommand, find_procfile, read_procfile
 from processes.supervisor import run_folder
 
 ORIGIN = "polybot up"
-FAKE_DB = "sqlite:///./polybot-fake.db"
 RECORDING = "recording:"
 
 
@@ -63,11 +63,7 @@ def plan_up(asked: Asked, config: Config, session_id: str) -> UpPlan:
         port, note = _fake_port(asked.port, config)
         host = config.settings.fake_venue.host
         values["fake_venue"] = {"port": port}
-        values["polymarket"] = {
-            "gamma_url": f"http://{host}:{port}",
-            "clob_url": f"http://{host}:{port}",
-            "ws_url": f"ws://{host}:{port}/ws/market",
-        }
+        values["polymarket"] = fake_addresses(host, port)
         if not asked.markets:
             values["universe"] = {"markets": (), "events": (), "tags": (), "min_volume_24h": Decimal(0)}
         db_url = db_url or FAKE_DB
@@ -117,9 +113,8 @@ def _fake_port(asked: int | None, config: Config) -> tuple[int, str]:
     port = section.port if asked is None else asked
     if _is_free(section.host, port):
         return port, ""
-    origin = config.origin("fake_venue", "port")
-    if asked is not None or (origin != BUILT_IN and Path(origin).name != "default.toml"):
-        place = "--port" if asked is not None else f"{origin}: [fake_venue] port ="
+    if asked is not None or not is_default(config, "fake_venue", "port"):
+        place = "--port" if asked is not None else f"{config.origin('fake_venue', 'port')}: [fake_venue] port ="
         raise PortInUse(f"{place} {port}: taken on {section.host}; stop what uses it, or choose another")
     with socket.socket() as probe:
         probe.bind((section.host, 0))

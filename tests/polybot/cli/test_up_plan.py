@@ -11,7 +11,8 @@ import pytest
 from pipeline.base.config import Config, merge
 from pipeline.base.errors import BadInput, PortInUse
 from pipeline.base.settings import Settings
-from polybot.cli.up_plan import FAKE_DB, Asked, plan_up
+from polybot.cli.up_plan import Asked, plan_up
+from processes.fake_settings import FAKE_DB
 
 
 @pytest.fixture
