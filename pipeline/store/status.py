@@ -6,7 +6,20 @@ import msgspec
 from sqlalchemy import Connection, func, select
 
 from pipeline.store.rows import BookStateRow, RunRow, StatusRow, fetch
-from pipeline.store.schema import book_states, market_status, markets, metadata, runs
+from pipeline.store.schema import (
+    book_states,
+    exec_audit,
+    fills,
+    market_status,
+    markets,
+    metadata,
+    opportunities,
+    orderbook_events,
+    orderbook_snapshots,
+    orders,
+    runs,
+    trades,
+)
 from pipeline.store.statements import names_of
 
 
@@ -49,3 +62,13 @@ def latest_runs(conn: Connection, limit: int = 20, role: str | None = None) -> l
 def table_counts(conn: Connection) -> dict[str, int]:
     """The number of rows of every table. It reads whole tables: seconds for millions of rows."""
     return {name: conn.execute(select(func.count()).select_from(table)).scalar_one() for name, table in metadata.tables.items()}
+
+
+def main_counts(conn: Connection) -> dict[str, int]:
+    """The number of rows of the tables people ask about. Events and snapshots are counted as they are written, so this reads little."""
+    found = {}
+    for column, table in ((market_status.c.event_rows, orderbook_events), (market_status.c.snapshot_rows, orderbook_snapshots)):
+        found[table.name] = conn.execute(select(func.coalesce(func.sum(column), 0))).scalar_one()
+    for table in (trades, orders, fills, exec_audit, opportunities, markets):
+        found[table.name] = conn.execute(select(func.count()).select_from(table)).scalar_one()
+    return found

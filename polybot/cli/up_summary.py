@@ -43,22 +43,13 @@ class UpSummary:
 
 
 def stored_rows(db_url: str) -> dict[str, int]:
-    """Rows of the main tables; the large ones are counted as they are written, so this reads little. {} without a database."""
-    from sqlalchemy import func, select
-
-    from pipeline.store import schema
+    """Rows of the main tables; {} without a database."""
     from pipeline.store.open import open_store
-    from pipeline.store.status import market_statuses
+    from pipeline.store.status import main_counts
 
     try:
         with open_store(db_url, read_only=True) as store, store.connect() as conn:
-            statuses = market_statuses(conn)
-            large = {
-                schema.orderbook_events.name: sum(status.event_rows for status in statuses),
-                schema.orderbook_snapshots.name: sum(status.snapshot_rows for status in statuses),
-            }
-            small = (schema.trades, schema.orders, schema.fills, schema.exec_audit, schema.opportunities, schema.markets)
-            return large | {table.name: conn.execute(select(func.count()).select_from(table)).scalar_one() for table in small}
+            return main_counts(conn)
     except BadInput:
         return {}
 
