@@ -1,0 +1,330 @@
+"""The gateway: what comes from the venue, decoded and recorded; fresh books for whoever lost one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import click
+
+from pipeline.base import events
+from pipeline.base.config import Config
+from pipeline.base.errors import BadFrame, BadInput
+from pipeline.base.log import get_logger
+from pipeline.base.units import NS_PER_S
+from pipeline.bus.stage import Stage
+from pipeline.bus.topology import GATEWAY, STREAM
+from pipeline.market.book import OrderBook
+from pipeline.messages import Message
+from pipeline.messages.control import BookWanted
+from pipeline.messages.edges import FeedEnded, FetchBooks, FollowTokens, FrameSent, LinkEvent, RawFrame, RestBody
+from pipeline.messages.market import (
+    BadFeedFrame,
+    BookDelta,
+    BookSource,
+    FeedStatus,
+    MarketUniverse,
+    TickSizeChange,
+    VenueBook,
+    VenuePriceChange,
+    VenueTrade,
+)
+from pipeline.venue.decode import FrameDecoder, decode_books
+from pipeline.venue.generic import GenericRules
+from pipeline.venue.wanted import AskAgain, BooksWanted
+from processes.feed import Feed, Record, open_feed
+from processes.options import process_options, run_process
+
+SHOWN_BYTES = 200
+"""How much of a refused frame is logged; the recording has all of it."""
+DOUBTED = 50
+"""At most so many tokens are doubted for one refused frame."""
+_FEED = frozenset(STREAM["feed"].carries)
+_ABOUT_BOOKS = (VenueBook, VenuePriceChange, BookDelta, TickSizeChange, VenueTrade)
+_TOKEN = re.compile(rb'"asset_id"\s*:\s*"(\d{1,90})"')
+
+
+class Gateway(Stage):
+    """Turn frames into messages of ``feed``, follow the universe's tokens, and fetch the books that are wanted.
+
+    In: ``universe``, ``resync``; from its edges RawFrame, FrameSent, LinkEvent, RestBody, FeedEnded, and feed messages that a source
+    gives ready-made. Out: ``feed``; to its edges FollowTokens and FetchBooks. State: one unchecked book a token, only to answer a
+    book builder that starts again; lost at a restart, and rebuilt from the list frames of the fresh subscriptions.
+    """
+
+    role = GATEWAY
+
+    def __init__(
+        self,
+        *,
+        market: str = "",
+        outcome_id: str = "yes",
+        mirror: bool = True,
+        strict: bool = False,
+        ask_again: AskAgain | None = None,
+        record: Record | None = None,
+    ) -> None:
+        """``market`` (with ``outcome_id``, for generic frames that name none) skips everything about other markets.
+
+        ``strict``: a frame that cannot be understood raises BadInput with its place, as in a file somebody wrote by hand.
+        ``record`` is given everything that came from outside or went there, and the universe.
+        """
+        self.decoder = FrameDecoder(GenericRules(market, outcome_id), only_market=market)
+        self.ended = False
+        self.end_reason = ""
+        self._books: dict[str, OrderBook] | None = {} if mirror else None
+        self._strict, self._record = strict, record
+        self._wanted = BooksWanted(ask_again)
+        self._follow: tuple[str, ...] | None = None
+        self._links: dict[str, FeedStatus] = {}
+        self._requests = 0
+        self._heard_ns = 0
+        self._counts = dict.fromkeys(("frames", "messages", "bad_frames", "books_fetched", "books_failed", "reconnects"), 0)
+        self._refusal_logged_ns: int | None = None
+        self._refusals_unsaid = 0
+
+    # --- messages --------------------------------------------------------------------------------------------------
+
+    def handle(self, msg: Message, now_ns: int) -> Iterable[Message]:
+        """One frame, event, request or answer; see the class."""
+        kind = type(msg)
+        if kind is RawFrame:
+            return self._frame(msg, now_ns)  # type: ignore[arg-type]
+        if kind in _FEED:
+            self._counts["messages"] += 1
+            self._mirror(msg)
+            return (msg,)
+        match msg:
+            case BookWanted():
+                return self._want(msg, now_ns)
+            case RestBody():
+                return self._answer(msg, now_ns)
+            case LinkEvent():
+                return self._link(msg)
+            case MarketUniverse():
+                return self._universe(msg, now_ns)
+            case FrameSent():
+                self._keep(msg)
+            case FeedEnded():
+                self.ended, self.end_reason = True, msg.reason
+                get_logger().info(events.FEED_ENDED, reason=msg.reason)
+                return (self._status("feed", "closed", msg.reason, (), msg.ts_ns),)
+        return ()
+
+    def _frame(self, frame: RawFrame, now_ns: int) -> Iterable[Message]:
+        if self._record is not None:
+            self._record(frame)
+        self._counts["frames"] += 1
+        known = len(self.decoder.counts)
+        try:
+            found = self.decoder.decode(frame.data, frame.ts_ns)
+        except BadFrame as error:
+            return self._refuse(frame, error, now_ns)
+        if len(self.decoder.counts) != known:
+            name = next(reversed(self.decoder.counts))
+            if name.startswith("unknown:"):
+                get_logger().warning(events.EVENT_UNKNOWN, event_type=name.partition(":")[2], where=frame.where or frame.link_id)
+        self._counts["messages"] += len(found)
+        if self._books is not None or not self._wanted.is_idle:
+            self._heard_ns = frame.ts_ns
+            for msg in found:
+                self._mirror(msg)
+        return found
+
+    def _refuse(self, frame: RawFrame, error: BadFrame, now_ns: int) -> Iterable[Message]:
+        """A frame that was not understood: the user's error in a file written by hand, otherwise a doubt about its tokens."""
+        where = frame.where or frame.link_id
+        if self._strict:
+            raise BadInput(f"{where}: {error}") from None
+        self._counts["bad_frames"] += 1
+        if self._refusal_logged_ns is None or now_ns - self._refusal_logged_ns >= NS_PER_S:
+            shown = frame.data[:SHOWN_BYTES].decode(errors="replace")
+            get_logger().warning(events.FRAME_REFUSED, where=where, reason=str(error), head=shown, unsaid=self._refusals_unsaid)
+            self._refusal_logged_ns, self._refusals_unsaid = now_ns, 0
+        else:
+            self._refusals_unsaid += 1
+        tokens = list(dict.fromkeys(token.decode() for token in _TOKEN.findall(frame.data)))[:DOUBTED] or [""]
+        doubts = []
+        for token_id in tokens:
+            book = None if self._books is None else self._books.pop(token_id, None)
+            market = book.market if book is not None else ""
+            doubts.append(BadFeedFrame(ts_ns=frame.ts_ns, token_id=token_id, market=market, reason=str(error)))
+        self._keep(doubts[0])
+        return doubts
+
+    # --- tokens and links ------------------------------------------------------------------------------------------
+
+    def _universe(self, universe: MarketUniverse, now_ns: int) -> Iterable[Message]:
+        self._keep(universe)
+        tokens = tuple(
+            dict.fromkeys(
+                token_id
+                for market in universe.markets
+                if market.enable_order_book and not market.closed
+                for token_id in market.token_ids
+            )
+        )
+        if tokens == self._follow:
+            return ()
+        self._follow = tokens
+        if self._books is not None:
+            self._books = {token_id: book for token_id, book in self._books.items() if token_id in set(tokens)}
+        return (FollowTokens(ts_ns=now_ns, token_ids=tokens),)
+
+    def _link(self, event: LinkEvent) -> Iterable[Message]:
+        self._keep(event)
+        log = get_logger()
+        if event.state == "up":
+            log.info(events.LINK_CONNECTED, link_id=event.link_id, tokens=len(event.token_ids))
+        elif event.state in ("down", "closed"):
+            self._counts["reconnects"] += event.state == "down"
+            log.warning(events.LINK_LOST, link_id=event.link_id, state=event.state, reason=event.reason)
+            if self._books is not None:
+                for token_id in event.token_ids:
+                    self._books.pop(token_id, None)  # nothing is replayed: the list frame of the next connection is the truth
+        return (self._status(event.link_id, event.state, event.reason, event.token_ids, event.ts_ns),)
+
+    def _status(self, link_id: str, state: str, reason: str, token_ids: tuple[str, ...], ts_ns: int) -> FeedStatus:
+        status = FeedStatus(
+            ts_ns=ts_ns,
+            link_id=link_id,
+            state=state,  # type: ignore[arg-type]
+            reason=reason,
+            token_ids=token_ids,
+            counts=self.counts(),
+        )
+        self._links[link_id] = status
+        return status
+
+    # --- fresh books -----------------------------------------------------------------------------------------------
+
+    def _want(self, wanted: BookWanted, now_ns: int) -> Iterable[Message]:
+        if self._wanted.want(wanted.token_id, wanted.market, wanted.cause, now_ns):
+            return self._fetch([wanted.token_id], now_ns)
+        return ()
+
+    def _fetch(self, token_ids: Sequence[str], now_ns: int) -> Iterable[Message]:
+        self._requests += 1
+        asked = [self._wanted.ask(token_id, now_ns) for token_id in token_ids]
+        return (
+            FetchBooks(
+                ts_ns=now_ns,
+                token_ids=tuple(token_ids),
+                markets=tuple(market for market, _ in asked),
+                cause=asked[0][1],
+                request_id=self._requests,
+            ),
+        )
+
+    def _answer(self, answer: RestBody, now_ns: int) -> Iterable[Message]:
+        """The books of one answer that were asked for; tokens without one are asked for again later."""
+        self._keep(answer)
+        found: dict[str, VenueBook] = {}
+        if answer.token_ids and answer.status == 200:
+            try:
+                for book in decode_books(answer.body, answer.ts_ns, _source(answer), self._rules(answer)):
+                    if book.token_id in answer.token_ids:
+                        found[book.token_id] = book
+            except BadFrame as error:
+                found.clear()
+                get_logger().warning(events.SNAPSHOT_FAILED, request=answer.request, reason=str(error))
+        elif answer.status != 200:
+            get_logger().warning(events.SNAPSHOT_FAILED, request=answer.request, status=answer.status, reason=answer.error)
+        for token_id in answer.token_ids:
+            if token_id in found:
+                self._counts["books_fetched"] += 1
+                self._mirror(found[token_id])
+            else:
+                self._counts["books_failed"] += 1
+                self._wanted.failed(token_id, now_ns)
+        return tuple(found.values())
+
+    def _rules(self, answer: RestBody) -> GenericRules:
+        """What a generic snapshot that names nothing is about: the one token that was asked for."""
+        token_id = answer.token_ids[0]
+        market = self._wanted.market_of(token_id) or token_id.rpartition("/")[0]
+        return GenericRules(market, token_id.removeprefix(f"{market}/"))
+
+    # --- the rest of a stage ---------------------------------------------------------------------------------------
+
+    def current(self, topic: str) -> Iterable[Message]:
+        """The links, then the books, of every topic that begins so."""
+        for link_id, status in self._links.items():
+            if f"feed.{link_id}\0".startswith(topic):
+                yield status
+        for token_id, book in list((self._books or {}).items()):
+            if f"feed.{token_id}\0".startswith(topic):
+                yield book.to_venue_book(self._heard_ns)
+
+    def next_timer_ns(self) -> int | None:
+        return self._wanted.next_ns()
+
+    def on_timer(self, now_ns: int) -> Iterable[Message]:
+        token_ids = self._wanted.due(now_ns)
+        return self._fetch(token_ids, now_ns) if token_ids else ()
+
+    def counts(self) -> dict[str, int]:
+        """Totals since the start, with what the decoder skipped by name."""
+        return {**self._counts, "books_coalesced": self._wanted.coalesced, **self.decoder.counts}
+
+    def _mirror(self, msg: Message) -> None:
+        """Keep the token's book as the feed tells it, unchecked; a change that does not fit drops it."""
+        if type(msg) is VenueBook:
+            self._wanted.answered(msg.token_id)
+        books = self._books
+        if books is None or not isinstance(msg, _ABOUT_BOOKS):
+            return
+        book = books.get(msg.token_id)
+        try:
+            if isinstance(msg, VenueBook):
+                books[msg.token_id] = OrderBook.from_message(msg, book)
+            elif book is not None:
+                book.follow(msg)
+        except BadFrame:
+            books.pop(msg.token_id, None)  # the book builder refuses and counts the same message
+
+    def _keep(self, msg: Message) -> None:
+        if self._record is not None:
+            self._record(msg)
+
+
+def _source(answer: RestBody) -> BookSource:
+    """Who answered: an inline provider puts its name before the token."""
+    word = answer.request.partition(" ")[0]
+    return "fake" if word == "fake" else "file" if word == "file" else "rest"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A gateway and what feeds it."""
+
+    stage: Gateway
+    feed: Feed
+
+
+def build(config: Config, session_id: str) -> Plan:
+    """The gateway that a configuration asks for. Raises BadInput for a recording that cannot be used."""
+    feed = open_feed(config.settings, session_id)
+    return Plan(Gateway(strict=feed.strict, ask_again=feed.ask_again, record=feed.record), feed)
+
+
+@click.command()
+@process_options
+def main(config: Config, session_id: str) -> None:
+    """Connect to the venue (or play a recording), decode and record what it sends, and fetch the books that are wanted.
+
+    \b
+    Example:
+      python -m processes.gateway --config ./config
+    """
+    plan = build(config, session_id)
+    feed = plan.feed
+    try:
+        run_process(plan.stage, config, session_id, edges=feed.edges, inline=feed.inline, source=feed.source)
+    finally:
+        feed.close()
+
+
+if __name__ == "__main__":
+    main()
