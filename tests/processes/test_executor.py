@@ -90,8 +90,8 @@ def tell(messages: Iterable[Message]) -> list[tuple[str, str]]:
     """(kind, status or reason) of what was said."""
     told = []
     for msg in messages:
-        what = getattr(msg, "status", None) or getattr(msg, "outcome", None) or getattr(msg, "reason", "")
-        told.append((type(msg).__name__, what))
+        what = getattr(msg, "status", "") or getattr(msg, "outcome", "") or getattr(msg, "reason", "")
+        told.append((type(msg).__name__, str(what)))
     return told
 
 
@@ -206,7 +206,7 @@ def test_cancel_all_ends_the_orders_of_one_strategy() -> None:
     list(executor.handle(place(2, decision=decision("q", strategy="other"), price_e6=420_000), T))
     said = list(executor.handle(CancelAll(ts_ns=T, strategy="s", expires_ns=T, decision=decision("c")), T))
     assert [msg.client_order_id for msg in said if isinstance(msg, OrderUpdate)] == ["x-s-1"]
-    assert [name for name in executor.ledger.open] == ["x-s-2"]
+    assert list(executor.ledger.open) == ["x-s-2"]
 
 
 def test_a_halt_is_recorded_before_it_is_said_and_refuses_orders_until_resumed() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -110,7 +112,7 @@ def test_it_does_not_cross_the_other_outcomes_own_book() -> None:
         ({"now_ns": 61_001 * MS}, "book of yes is older than 60000 ms"),
     ],
 )
-def test_nothing_rests_on_a_doubtful_book(values: dict[str, object], reason: str) -> None:
+def test_nothing_rests_on_a_doubtful_book(values: dict[str, Any], reason: str) -> None:
     targets = QUOTER.decide(view(**values))
     assert (targets.quotes, targets.reason) == ((), reason)
 

@@ -38,7 +38,7 @@ def test_a_long_division_is_floored_at_the_places_of_the_tick() -> None:
 
 
 def test_an_unknown_tick_is_refused() -> None:
-    with pytest.raises(ValueError, match="tick size 0.02 is unknown"):
+    with pytest.raises(ValueError, match=r"tick size 0\.02 is unknown"):
         limit_amounts("BUY", Decimal("0.52"), Decimal(10), "0.02")
 
 

@@ -96,7 +96,7 @@ def test_a_trade_told_before_the_reply_is_not_undone_by_it() -> None:
 def test_a_trade_told_after_the_cancel_counts_and_the_order_stays_cancelled() -> None:
     order = make_order()
     for event in ("submit", "accept", "cancel"):
-        assert order.on(event)  # type: ignore[arg-type]
+        assert order.on(event)
     assert order.fill("t1", 1_000_000)
     assert (order.status, order.filled_e6) == ("cancelled", 1_000_000)
 

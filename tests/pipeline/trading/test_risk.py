@@ -52,7 +52,7 @@ def asked(**changes: object) -> PlaceOrder:
 
 def situation(**changes: object) -> Situation:
     values = {name: getattr(SITUATION, name) for name in Situation.__slots__}
-    return Situation(**{**values, **changes})  # type: ignore[arg-type]
+    return Situation(**{**values, **changes})
 
 
 def rival(token_id: str, side: str, price_e6: int) -> Order:

@@ -80,7 +80,7 @@ def test_cancel_all_cancels_what_rests_oldest_first() -> None:
 
 @pytest.mark.parametrize("ratio", ["-0.1", "1.1", "NaN", "much", "Infinity"])
 def test_a_ratio_outside_zero_to_one_is_refused_in_one_line(ratio: str) -> None:
-    with pytest.raises(BadInput, match="fill_ratio .*; give"):
+    with pytest.raises(BadInput, match=r"fill_ratio .*; give"):
         FakeRelayer(ratio)
 
 
