@@ -1,0 +1,120 @@
+"""A second opinion on the fake venue's frames: books kept from the frames alone, and hashed by Polybot's own verifier."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from pipeline.base.units import ONE_E6, parse_e6
+from pipeline.fake_venue.exchange import ExchangePlan, FakeExchange
+from pipeline.fake_venue.wire import Frame
+from pipeline.market.verify import book_hash, trade_price_text
+from pipeline.messages.market import Market
+
+START_NS = 1_780_000_000_000_000_000
+
+
+class Reader:
+    """One token's book, from frames alone."""
+
+    def __init__(self, market: Market, token_id: str) -> None:
+        self.market, self.token_id = market, token_id
+        self.sides: dict[str, dict[int, tuple[str, str]]] = {"BUY": {}, "SELL": {}}
+        self.tick = self.last = ""
+
+    def take_book(self, body: dict[str, Any]) -> None:
+        for side, key in (("BUY", "bids"), ("SELL", "asks")):
+            self.sides[side] = {parse_e6(level["price"]): (level["price"], level["size"]) for level in body[key]}
+        self.tick, self.last = body.get("tick_size", self.tick), body.get("last_trade_price", self.last)
+
+    def take_change(self, entry: dict[str, str]) -> None:
+        price = parse_e6(entry["price"])
+        self.sides[entry["side"]].pop(price, None)
+        if entry["size"] != "0":
+            self.sides[entry["side"]][price] = (entry["price"], entry["size"])
+
+    def hash(self, timestamp: str, last: str | None = None) -> str:
+        bids = [level for _, level in sorted(self.sides["BUY"].items())]
+        asks = [level for _, level in sorted(self.sides["SELL"].items(), reverse=True)]
+        market = self.market
+        assert market.min_order_size is not None
+        last = self.last if last is None else last
+        return book_hash(
+            market.market_id, self.token_id, timestamp, bids, asks, market.min_order_size, self.tick, bool(market.neg_risk), last
+        )
+
+    @property
+    def crossed(self) -> bool:
+        bids, asks = self.sides["BUY"], self.sides["SELL"]
+        return bool(bids and asks) and max(bids) >= min(asks)
+
+
+class Readers:
+    """All tokens; ``check`` follows frames and compares the hash at the end of every batch."""
+
+    def __init__(self, exchange: FakeExchange) -> None:
+        markets = [listing.market for listing in exchange.listings()]
+        self.by_token = {token: Reader(market, token) for market in markets for token in market.token_ids}
+        for body in json.loads(exchange.list_frame(list(self.by_token))):
+            self.by_token[body["asset_id"]].take_book(body)
+        self.matched = self.missed = self.crossings = 0
+        self._open: dict[str, tuple[tuple[str, str], list[int]]] = {}
+
+    def check(self, frames: Iterable[Frame]) -> None:
+        """A batch ends as soon as its hash fits; one that another follows before that is a miss."""
+        for frame in frames:
+            body = json.loads(frame.text)
+            match body["event_type"]:
+                case "price_change":
+                    for entry in body["price_changes"]:
+                        self._change(entry, body["timestamp"])
+                case "book":
+                    self._book(body)
+                case "tick_size_change":
+                    self.by_token[body["asset_id"]].tick = body["new_tick_size"]
+        self.missed += len(self._open)
+
+    def _change(self, entry: dict[str, str], timestamp: str) -> None:
+        token, claim = entry["asset_id"], (timestamp, entry["hash"])
+        reader = self.by_token[token]
+        if self._open.get(token, (claim,))[0] != claim:
+            self.missed += 1
+            del self._open[token]
+        reader.take_change(entry)
+        self.crossings += reader.crossed
+        prices = [*self._open.get(token, (claim, []))[1], parse_e6(entry["price"])]
+        if self._fits(reader, *claim, prices):
+            self._open.pop(token, None)
+        else:
+            self._open[token] = (claim, prices)
+
+    def _book(self, body: dict[str, Any]) -> None:
+        reader = self.by_token[body["asset_id"]]
+        self.missed += self._open.pop(reader.token_id, None) is not None
+        before = {side: dict(levels) for side, levels in reader.sides.items()}
+        reader.take_book(body)
+        changed = [price for side, old in before.items() for price in old if old[price] != reader.sides[side].get(price)]
+        self.missed += not self._fits(reader, body["timestamp"], body["hash"], changed)
+
+    def _fits(self, reader: Reader, timestamp: str, digest: str, prices: list[int]) -> bool:
+        """With the last price that is known, else with one of the prices this batch may have traded at."""
+        for last in (reader.last, *(trade_price_text(p) for price in prices for p in (price, ONE_E6 - price))):
+            if reader.hash(timestamp, last) == digest:
+                self.matched += 1
+                for token in reader.market.token_ids:
+                    self.by_token[token].last = last
+                return True
+        return False
+
+
+@pytest.fixture
+def exchange() -> FakeExchange:
+    return FakeExchange(ExchangePlan(seed=7), START_NS)
+
+
+@pytest.fixture(scope="session")
+def readers_of() -> type[Readers]:
+    return Readers

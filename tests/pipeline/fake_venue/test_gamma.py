@@ -1,0 +1,95 @@
+"""The catalogue: the live service's shapes and traps, and paging that reaches everything once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.fake_venue import gamma
+from pipeline.fake_venue.catalogue import all_markets, build_events
+from pipeline.fake_venue.exchange import ExchangePlan, FakeExchange
+from pipeline.fake_venue.gamma import BadQuery, Listing
+
+START_NS = 1_780_000_000_000_000_000
+
+
+def listings_of(binary: int = 4, event: int = 4) -> list[Listing]:
+    return FakeExchange(ExchangePlan(binary_markets=binary, event_markets=event), START_NS).listings()
+
+
+MANY = listings_of(230, 12)
+
+
+@given(limit=st.integers(1, 100))
+def test_paging_by_cursor_walks_all_markets_once(limit: int) -> None:
+    seen, cursor = [], ""
+    while True:
+        items, cursor = gamma.page_of_markets(MANY, {"limit": [str(limit)], "after_cursor": [cursor]})
+        assert len(items) <= limit
+        seen.extend(item["id"] for item in items)
+        if not cursor:
+            break
+    assert seen == [listing.id for listing in MANY]
+
+
+@pytest.mark.parametrize("query", [{"limit": ["101"]}, {"limit": ["0"]}, {"limit": ["x"]}, {"after_cursor": ["???"]}])
+def test_a_bad_limit_or_cursor_is_refused(query: dict[str, list[str]]) -> None:
+    with pytest.raises(BadQuery):
+        gamma.page_of_markets(MANY, query)
+
+
+def test_arrays_inside_texts_and_numbers_as_numbers() -> None:
+    body = json.loads(gamma.encode(gamma.market_body(listings_of()[0])))
+    assert isinstance(body["clobTokenIds"], str) and len(json.loads(body["clobTokenIds"])) == 2
+    assert json.loads(body["outcomes"]) == ["Gulls", "Herons"]
+    assert len(json.loads(body["outcomePrices"])) == 2
+    assert body["orderMinSize"] == 5 and body["orderPriceMinTickSize"] == 0.01
+    assert body["feesEnabled"] is True and body["feeSchedule"] == {
+        "exponent": 1,
+        "rate": 0.05,
+        "takerOnly": True,
+        "rebateRate": 0.15,
+    }
+    assert body["rewardsMaxSpread"] == 4.5
+    assert body["events"][0]["slug"] == "gulls-beat-herons"
+
+
+def test_every_field_has_the_type_of_the_live_service(shared: Path) -> None:
+    real = json.loads((shared / "data/real/rest/polyarb/gamma_feed_market.json").read_text())
+    made = json.loads(gamma.encode(gamma.market_body(listings_of()[1])))
+    number = (int, float)
+    for key, value in made.items():
+        if key in real and real[key] is not None and value is not None:
+            assert isinstance(value, type(real[key])) or (isinstance(value, number) and isinstance(real[key], number)), key
+
+
+def test_the_neg_risk_event_nests_its_markets() -> None:
+    event = gamma.event_body(gamma.events_of(listings_of())[-1])
+    assert event["negRisk"] is True and len(event["markets"]) == 4
+    assert {market["negRiskMarketID"] for market in event["markets"]} == {event["negRiskMarketID"]}
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ({"slug": ["gulls-beat-herons"]}, ["900001"]),
+        ({"id": ["900001,900003"]}, ["900001", "900003"]),
+        ({"id": ["900001", "900002"]}, ["900001", "900002"]),
+        ({"closed": ["true"]}, []),
+        ({"tag_slug": ["crypto"]}, ["900002"]),
+        ({"volume_num_min": ["1"]}, []),
+    ],
+)
+def test_filters(query: dict[str, list[str]], wanted: list[str]) -> None:
+    assert [item["id"] for item in gamma.page_of_markets(listings_of(), query).items] == wanted
+
+
+def test_ids_are_the_same_in_every_run_and_never_shared() -> None:
+    specs = all_markets(build_events(40, 10))
+    assert specs == all_markets(build_events(40, 10))
+    assert len({spec.condition_id for spec in specs}) == len({spec.id for spec in specs}) == 50
+    assert len({token for spec in specs for token in spec.token_ids}) == 100
