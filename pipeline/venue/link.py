@@ -22,6 +22,8 @@ from pipeline.venue.backoff import Backoff
 Emit = Callable[[Message], None]
 PING = b"PING"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+CLOSE_TIMEOUT_S = 0.2
+"""The library may take five times as long when frames still wait to be read."""
 NORMAL_CLOSE = 1000
 SETTLED = "resolved"
 """What the reason of a normal close holds when every token of the socket is settled (``all subscribed assets resolved``)."""
@@ -102,7 +104,7 @@ class Link:
             self.url,
             max_size=self._settings.max_frame_bytes,
             compression=None,
-            close_timeout=1,
+            close_timeout=CLOSE_TIMEOUT_S,
             open_timeout=10,
             **self._options(),
         ) as socket:
