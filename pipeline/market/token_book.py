@@ -271,7 +271,8 @@ class TokenBook:
 
     def count(self, name: str, by: int = 1) -> None:
         """Count something in the market's totals."""
-        self.feed.counts[name] += by
+        if by:
+            self.feed.counts[name] += by
 
     def _marked(self, now_ns: int) -> BookSnapshot:
         """The last published top under the state as it is."""
