@@ -7,11 +7,13 @@ for byte, at any speed; and a paper fill is seen before the strategy's view of t
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import msgspec
 import zmq
 
 from pipeline.base.clock import Clock, EventClock, SystemClock
@@ -43,7 +45,7 @@ class Lockstep:
     """The given stages on the ``direct`` transport. Messages to roles that are not there are dropped.
 
     ``tap`` sees every message that goes to a stream, once a stream, in the order of sending.
-    ``source`` is what the run is fed by, for its row in ``runs``.
+    ``source`` is what the run is fed by, and ``body`` what else its rows in ``runs`` should tell (a JSON object).
     """
 
     def __init__(
@@ -53,10 +55,11 @@ class Lockstep:
         *,
         session_id: str = "lockstep",
         source: str = "",
+        body: str = "{}",
         tap: Tap | None = None,
     ) -> None:
         self.clock = clock or EventClock()
-        self.session_id, self.source, self._tap = session_id, source, tap
+        self.session_id, self.source, self.body, self._tap = session_id, source, body, tap
         known = {plan.stage.role: plan for plan in (p if isinstance(p, StagePlan) else StagePlan(p) for p in plans)}
         self._seats = [_Seat(known[role], f"{session_id}.{role}") for role in ROLES if role in known]
         by_role = {seat.role: seat for seat in self._seats}
@@ -77,7 +80,14 @@ class Lockstep:
         """Start every stage, the first of the order first, and serve each subscriber what its publishers have."""
         now_ns = self.clock.now_ns()
         for seat in self._seats:
-            started = RunStarted(ts_ns=now_ns, session_id=self.session_id, role=seat.role, pid=0, source=self.source)
+            started = RunStarted(
+                ts_ns=now_ns,
+                session_id=self.session_id,
+                role=seat.role,
+                pid=os.getpid(),
+                source=self.source,
+                body=self.body,
+            )
             if seat.role == WRITER:
                 arrival = Arrival("persist.lossy", seat.role, seat.run_id, 0, started)
                 self._send_all(seat, seat.stage.receive(arrival, now_ns))
@@ -88,7 +98,7 @@ class Lockstep:
         if self._writer is not None:
             for seat in self._seats:
                 if any(stream.name == DURABLE for routed in seat.routes.values() for stream, _ in routed):
-                    self._send_all(self._writer, self._writer.stage.current(f"committed.{seat.role}\0"))
+                    self._send_all(self._writer, self._writer.stage.current(f"committed.{self._durable_name(seat.role)}\0"))
 
     def stop(self) -> None:
         """Let every stage say its last words, data flowing down before the writer commits."""
@@ -100,6 +110,12 @@ class Lockstep:
                 self.run_until_idle()
         if self._writer is not None:
             self._send_all(self._writer, self._writer.stage.stop(self.clock.now_ns()))
+
+    def hear(self, role: str, msg: Message) -> None:
+        """Give a stage a message as if one of its edges had heard it."""
+        for seat in self._seats:
+            if seat.role == role:
+                seat.inbox.append(Arrival(EDGE, seat.role, seat.run_id, 0, msg))
 
     def inject(self, role: str, msg: Message) -> None:
         """Send a message as if the stage of ``role`` had returned it; the role need not be there."""
@@ -204,14 +220,21 @@ class Lockstep:
             if self._tap is not None:
                 self._tap(arrival)
             for receiver in receivers:
-                if type(msg) is Committed and msg.producer not in (receiver.role, receiver.run_id):
-                    continue
+                if type(msg) is Committed:
+                    if msg.producer != self._durable_name(receiver.role):
+                        continue
+                    arrival = msgspec.structs.replace(arrival, message=msgspec.structs.replace(msg, producer=receiver.role))
                 receiver.inbox.append(arrival)
+
+    def _durable_name(self, role: str) -> str:
+        """Who a role is on the durable stream: each session numbers its own records."""
+        return f"{role}@{self.session_id}"
 
     def _numbered(self, stream: Stream, producer: str, run_id: str, msg: Message) -> Arrival:
         """An arrival; only durable records need a number here, as nothing is lost between stages in lockstep."""
         seq = 0
         if stream.when_full == "journal":
+            producer = self._durable_name(producer)
             seq = self._seq[producer] = self._seq.get(producer, 0) + 1
         return Arrival(stream.name, producer, run_id, seq, msg)
 

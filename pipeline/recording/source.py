@@ -60,7 +60,8 @@ class FrameSource:
 def open_frames(path: Path, *, market: str = "", columns: Columns | None = None, start_ns: int = 0) -> FrameSource:
     """Recognise what ``path`` is. Raises BadInput if it is missing, empty or nothing that is known.
 
-    ``market`` and ``columns`` are for level-2 rows. A frame that tells no time has that of the one before it, the first ``start_ns``.
+    ``market`` and ``columns`` are for level-2 rows. A frame that tells no time has that of the one before
+    it; the first of a generic file has ``start_ns``.
     """
     if path.is_dir():
         return _recording(path)
@@ -96,7 +97,7 @@ def _recording(path: Path) -> FrameSource:
 
 def _lines(path: Path, kind: Literal["frames", "generic"], start_ns: int) -> FrameSource:
     venue = "polymarket" if kind == "frames" else "generic"
-    return FrameSource(path, kind, True, venue, lambda: _json_lines(path, start_ns))
+    return FrameSource(path, kind, True, venue, lambda: _json_lines(path, start_ns if kind == "generic" else 0))
 
 
 def _first_line(path: Path) -> tuple[bytes, int]:

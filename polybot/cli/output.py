@@ -51,7 +51,8 @@ def print_table(
 ) -> None:
     """Print rows under headings. ``right`` names the columns of numbers; columns of whole numbers only are set right anyway.
 
-    ``None`` is a dash. Without rows, ``empty`` is printed instead: say there what would bring some.
+    ``None`` is a dash. Columns that all have empty names have no line of headings.
+    Without rows, ``empty`` is printed instead: say there what would bring some.
     """
     if not rows:
         click.echo(empty)
@@ -70,7 +71,9 @@ def _text(cell: Cell) -> str:
 
 
 def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[Cell]], aligned: Sequence[bool], title: str) -> None:
-    table = [list(columns), *([_text(cell) for cell in row] for row in rows)]
+    table = [[_text(cell) for cell in row] for row in rows]
+    if any(columns):
+        table.insert(0, list(columns))
     widths = [max(len(line[i]) for line in table) for i in range(len(columns))]
     if title:
         click.echo(title)
@@ -87,9 +90,12 @@ def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[Cell]], aligned:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    named = any(columns)
+    table = Table(
+        box=SIMPLE_HEAD if named else None, show_header=named, title=title or None, title_justify="left", pad_edge=False
+    )
     for name, right in zip(columns, aligned, strict=True):
-        table.add_column(name, justify="right" if right else "left", overflow="ellipsis", no_wrap=right)
+        table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=right)
     for row in rows:
         table.add_row(*(Text(_text(cell), style=cell.style if isinstance(cell, Styled) else "") for cell in row))
     Console().print(table)

@@ -1,0 +1,1 @@
+"""Bringing data in, from a program: the market catalogue and order books."""

@@ -1,0 +1,119 @@
+"""Replay of a recorded file into a database: the live stages in lockstep, one transaction, committed at the end or not at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.base.errors import BadInput
+from pipeline.messages import Message
+from pipeline.messages.market import Market
+from pipeline.recording.level2 import Columns
+from pipeline.recording.playback import Playback
+from pipeline.recording.source import FrameSource, open_frames
+from pipeline.store.open import open_store
+from pipeline.store.runs import replay_of
+from pipeline.venue.snapshots import file_snapshots
+from polybot.composition import Composition, generic_market, sha256_of
+from processes.gateway import Gateway
+
+ALL_MARKETS = "all"
+_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a replay brought. ``already``: the same file was replayed for the same market before, and nothing was written."""
+
+    path: Path
+    market_id: str
+    kind: str
+    already: bool
+    frames: int = 0
+    messages: int = 0
+    snapshots: int = 0
+    deltas: int = 0
+    trades: int = 0
+    bad_frames: int = 0
+    gaps: int = 0
+    rows: int = 0
+
+
+def replay_file(
+    path: Path,
+    market_id: str,
+    db_url: str,
+    *,
+    outcome_id: str = "yes",
+    columns: Columns | None = None,
+    snapshots: Path | None = None,
+    shown: Callable[[int], None] = lambda done: None,
+) -> Replayed:
+    """Replay ``path`` for one market (or ``all``) into the database, whole or not at all.
+
+    ``outcome_id`` is meant where a generic line names none; ``columns`` maps level-2 CSV; ``snapshots`` is a JSON file that answers
+    requests for fresh books. ``shown`` is told the frames done so far. Raises BadInput for what cannot be replayed: then nothing is
+    written.
+    """
+    wanted = "" if market_id == ALL_MARKETS else market_id
+    source = open_frames(path, market=wanted or path.stem, columns=columns, start_ns=time.time_ns())
+    provider = None if snapshots is None else file_snapshots(snapshots)
+    if source.kind == "generic" and not wanted:
+        raise BadInput(f"{path}: lines of the generic stream need a MARKET_ID of their own, not {ALL_MARKETS}")
+    digest = sha256_of(path)
+    with open_store(db_url, venue=source.venue or None) as store:
+        with store.connect() as conn:
+            if replay_of(conn, digest, market_id) is not None:
+                return Replayed(path, market_id, source.kind, already=True)
+        gateway = Gateway(market=wanted, outcome_id=outcome_id, mirror=False, strict=source.strict)
+        playback = Playback(_told(source.messages(), shown), answers=provider is not None, at_once=1 if provider else _AT_ONCE)
+        run = Composition(
+            store,
+            gateway,
+            markets=_markets(source, wanted, outcome_id),
+            venue=source.venue or "generic",
+            source=str(path),
+            edges=[playback],
+            provider=provider,
+            once=True,
+            start_ns=playback.next_ns() or 0,
+            told={"market_id": market_id, "file_sha256": digest},
+        )
+        run.lockstep.run(until=lambda: gateway.ended)
+        counts = gateway.counts()
+        if not counts["messages"]:
+            skipped = f"; {counts['bad_frames']} lines could not be understood" if counts["bad_frames"] else ""
+            raise BadInput(f"{path}: no line is about market {market_id}{skipped}; check the MARKET_ID")
+        run.finish()
+        feeds = run.builder.feeds.values()
+        return Replayed(
+            path,
+            market_id,
+            source.kind,
+            already=False,
+            frames=playback.played - 1,  # the last thing played says that it ended
+            messages=counts["messages"],
+            snapshots=sum(feed.snapshots for feed in feeds),
+            deltas=sum(feed.deltas for feed in feeds),
+            trades=sum(feed.trades for feed in feeds),
+            bad_frames=counts["bad_frames"],
+            gaps=sum(feed.counts.get("resync_gap", 0) + feed.counts.get("resync_first_delta", 0) for feed in feeds),
+            rows=run.writer.counts()["rows"],
+        )
+
+
+def _markets(source: FrameSource, wanted: str, outcome_id: str) -> list[Market]:
+    """The catalogue of a replay: what the recording holds of the market, else the market that the command names."""
+    recorded = [market for market in source.markets if wanted in ("", market.market_id)]
+    if recorded or source.kind != "generic":
+        return recorded
+    return [generic_market(wanted, outcome_id)]
+
+
+def _told(messages: Iterator[Message], shown: Callable[[int], None]) -> Iterator[Message]:
+    for number, msg in enumerate(messages):
+        if not number & 0xFFF:
+            shown(number)
+        yield msg
