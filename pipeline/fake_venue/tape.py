@@ -184,7 +184,10 @@ class TapeSource:
         if kind == wire.BOOK:
             book.replace(body)
         elif kind == wire.LAST_TRADE:
-            book.last_trade = trade_price_text(parse_price_e6(body["price"]))
+            last = trade_price_text(parse_price_e6(body["price"]))
+            for other in self._books.values():
+                if other.market == book.market:
+                    other.last_trade = last  # one text for both tokens of a market
         elif kind == wire.TICK_CHANGE:
             book.tick_size = body["new_tick_size"]
         return [token_id]
