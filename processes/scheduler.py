@@ -11,6 +11,7 @@ import msgspec
 
 from pipeline.base import events
 from pipeline.base.config import Config
+from pipeline.base.errors import BadInput
 from pipeline.base.log import get_logger
 from pipeline.base.settings import IngestionSection, Settings
 from pipeline.base.units import NS_PER_MS
@@ -199,14 +200,29 @@ def build(config: Config) -> Plan:
         from pipeline.recording.markets import read_markets
 
         recorded = read_markets(Path(settings.venue.recording))
+        markets = _wanted(recorded.markets, settings)
         source = recorded.source or settings.venue.recording
-        return Plan(Scheduler(ingestion, markets=recorded.markets, source=source, venue=recorded.venue), source=source)
+        return Plan(Scheduler(ingestion, markets=markets, source=source, venue=recorded.venue), source=source)
     if name == "generic":
         return Plan(Scheduler(ingestion, markets=(), source=name), source=name)
     from pipeline.venue.gamma import CatalogueEdge, venue_of_url
 
     url = catalogue_url(settings)
     return Plan(Scheduler(ingestion, source=url, venue=venue_of_url(url)), [CatalogueEdge(url, settings.universe)], url)
+
+
+def _wanted(markets: tuple[Market, ...], settings: Settings) -> tuple[Market, ...]:
+    """The markets of a recording that ``[universe] markets`` names by slug or id; all of them if it names none."""
+    names = settings.universe.markets
+    if not names:
+        return markets
+    wanted = tuple(market for market in markets if market.slug in names or market.market_id in names)
+    missing = sorted(set(names) - {name for market in wanted for name in (market.slug, market.market_id)})
+    if missing:
+        raise BadInput(
+            f"recording {settings.venue.recording}: has no market {', '.join(missing)}; its markets.json lists those it has"
+        )
+    return wanted
 
 
 def catalogue_url(settings: Settings) -> str:

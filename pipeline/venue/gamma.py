@@ -76,6 +76,10 @@ class GammaHttpClient:
         """Whose catalogue this is: ``fake`` on this machine, else ``polymarket``."""
         return venue_of_url(self.base_url)
 
+    def check(self) -> None:
+        """Ask for a single market, to know that this is a catalogue. Raises CatalogueUnavailable."""
+        next(self._pages(Listing("markets", page_size=1)), None)
+
     def pages_of_markets(self, filters: Filters = (("closed", "false"),)) -> Iterator[list[Market]]:
         """The markets of a listing, page by page to its end. Raises CatalogueUnavailable."""
         for objects in self._pages(Listing("markets", filters, self._page_size)):

@@ -168,6 +168,16 @@ def test_a_recording_brings_its_markets_and_its_venue(tmp_path):
     assert (said[0].venue, said[1].markets, said[1].source) == ("fake", (market("a"),), "http://was-here")
 
 
+def test_of_a_recording_only_the_markets_that_are_named_are_followed(tmp_path):
+    write_markets(tmp_path, RecordedMarkets(venue="fake", markets=(market("a", slug="first"), market("b"), market("c"))))
+    venue = {"name": "recording", "recording": str(tmp_path)}
+    plan = build(configured(venue, universe={"markets": ["first", "c"]}))
+    *_, universe = plan.stage.start(0)
+    assert [each.market_id for each in universe.markets] == ["a", "c"]
+    with pytest.raises(BadInput, match="has no market d"):
+        build(configured(venue, universe={"markets": ["first", "d"]}))
+
+
 def test_a_recording_with_broken_markets_is_refused(tmp_path):
     (tmp_path / "markets.json").write_text("{")
     with pytest.raises(BadInput, match=r"markets\.json"):

@@ -30,6 +30,11 @@ def test_columns_named_right_are_set_right_and_none_is_a_dash(capsys):
     assert capsys.readouterr().out == "price\n  0.5\n    -\n"
 
 
+def test_a_table_without_names_has_no_headings(capsys):
+    print_table(["", ""], [["slug", "a"], ["question", "B?"]])
+    assert capsys.readouterr().out == "slug      a\nquestion  B?\n"
+
+
 def test_an_empty_table_says_what_would_fill_it(capsys):
     print_table(["a"], [], empty="No markets; try refresh-markets.")
     assert capsys.readouterr().out == "No markets; try refresh-markets.\n"
