@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.base.settings import SpreadCaptureSection
-from pipeline.base.units import NS_PER_MS, ONE_E6, ceil_to, complement_e6, e6_of_decimal, floor_to, parse_e6
+from pipeline.base.units import NS_PER_MS, ONE_E6, ceil_to, complement_e6, e6_of_decimal, floor_to, format_e6, parse_e6
 from pipeline.messages.market import Side
 from pipeline.strategy.base import Targets, View, book_refusal
 from pipeline.trading.diff import Quote
@@ -71,7 +71,9 @@ class SpreadCapture:
         if not quotes:
             return Targets(reason="at the inventory or exposure cap")
         profit = (ask_e6 - bid_e6) * min(bid.size_e6, ask.size_e6) // ONE_E6 if bid and ask else 0
-        return Targets(quotes, reason=f"quote inside the spread at inventory {view.net_e6}", expected_profit_e6=max(0, profit))
+        return Targets(
+            quotes, reason=f"quote inside the spread at inventory {format_e6(view.net_e6)}", expected_profit_e6=max(0, profit)
+        )
 
     def prices(self, view: View) -> tuple[int, int]:
         """Bid and ask in millionths, on the market's grid and not crossing the book; 0 where there is no such price."""

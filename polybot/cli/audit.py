@@ -1,0 +1,142 @@
+"""``polybot audit``: executed decisions: what was seen, intended and answered, and how long it took."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import click
+
+from pipeline.base.errors import BadInput
+from pipeline.base.units import format_e6
+from pipeline.store.open import open_store
+from pipeline.store.rows import AuditRow
+from pipeline.store.trading import list_audits
+from polybot.cli.options import config_option, db_url_option, json_option
+from polybot.cli.output import Cell, Styled, print_json, print_table
+from polybot.cli.trading_words import SIMULATED, is_simulated, short_id, show_time
+
+_COLUMNS = ("time", "plan_id", "strategy", "mode", "market", "intents", "acks", "duration_ms", "outcome", "reason")
+_COLOURS = {"complete": "green", "partial": "yellow", "expired": "yellow", "rejected": "red"}
+
+
+@click.group()
+def command() -> None:
+    """Show executed decisions: what was seen, intended and answered, and how long it took.
+
+    \b
+    Example:
+      polybot audit list --db-url sqlite:///./polybot-fake.db
+      polybot audit show 0fdb964e8225e0a1
+    """
+
+
+@command.command("list")
+@click.option("--market", "market_id", metavar="MARKET_ID", help="Only this market.")
+@click.option("--strategy", metavar="NAME", help="Only this strategy.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many, the newest first.")
+@json_option
+@config_option
+@db_url_option
+def list_command(
+    market_id: str | None, strategy: str | None, limit: int, as_json: bool, config_path: object, db_url: str
+) -> None:
+    """List executed decisions, the newest first.
+
+    \b
+    Example:
+      polybot audit list --strategy spread_capture --limit 10
+    """
+    with open_store(db_url, read_only=True) as store, store.connect() as conn:
+        audits = list_audits(conn, limit, strategy=strategy, market_id=market_id)
+    if as_json:
+        print_json([_as_object(audit) for audit in audits])
+        return
+    print_table(_COLUMNS, [_as_cells(audit) for audit in audits], empty=f"No decisions in {db_url}. `polybot up` makes some.")
+
+
+@command.command("show")
+@click.argument("plan_id")
+@json_option
+@config_option
+@db_url_option
+def show_command(plan_id: str, as_json: bool, config_path: object, db_url: str) -> None:
+    """Tell one decision as a page.
+
+    \b
+    Example:
+      polybot audit show 0fdb964e8225e0a1 --db-url sqlite:///./polybot-fake.db
+    """
+    with open_store(db_url, read_only=True) as store, store.connect() as conn:
+        audits = list_audits(conn, plan_id=plan_id)
+    if not audits:
+        raise BadInput(f"plan {plan_id}: not in {db_url}; `polybot audit list` shows those that are")
+    if as_json:
+        print_json([_as_object(audit) for audit in audits])
+        return
+    for audit in audits:
+        click.echo("\n".join(page(audit)))
+
+
+def page(audit: AuditRow) -> list[str]:
+    """The lines that tell one decision: when, why, what was seen, what was done, what came back."""
+    label = f" ({SIMULATED})" if is_simulated(audit.mode) else ""
+    return [
+        f"Plan {audit.plan_id} of {audit.strategy}, mode {audit.mode}, market {audit.market_id or '-'}",
+        f"  at        {show_time(audit.ts_ms)} UTC, {audit.duration_ms} ms from the decision to the last answer",
+        f"  why       {audit.reason or '-'}",
+        f"  expected  {format_e6(audit.expected_profit_e6)} USDC{label}",
+        f"  outcome   {audit.outcome}",
+        "  seen",
+        *(f"    {line}" for line in _seen(audit.seen)),
+        "  intended",
+        *(f"    {_intent(intent)}" for intent in json.loads(audit.intents)),
+        "  answered",
+        *(f"    {_ack(ack)}" for ack in json.loads(audit.acks)),
+    ]
+
+
+def _seen(text: str) -> list[str]:
+    """One line a book, then what was held."""
+    if not text:
+        return ["-"]
+    seen: dict[str, Any] = json.loads(text)
+    lines = []
+    for book in seen.get("books", []):
+        bid, ask = (" x ".join(book[side]) or "none" for side in ("bid", "ask"))
+        proof = f", hash {book['hash']}" if book["hash"] else ""
+        lines.append(f"{short_id(book['token_id'])}: bid {bid}, ask {ask}, {book['state']}, book {book['seq']}{proof}")
+    lines.append(f"held: {seen.get('inventory', '0')}, of the other outcome {seen.get('other_inventory', '0')}")
+    return lines
+
+
+def _intent(intent: dict[str, Any]) -> str:
+    if intent["action"] == "place":
+        post_only = ", post-only" if intent["post_only"] else ""
+        what = f"{intent['side']} {intent['size']} of {short_id(intent['token_id'])} at {intent['price']}"
+        return f"place {intent['client_order_id']}: {what}, {intent['order_type']}{post_only}"
+    if intent["action"] == "cancel":
+        return f"cancel {intent['client_order_id']}"
+    return f"cancel all of {intent['market'] or 'every market'}"
+
+
+def _ack(ack: dict[str, Any]) -> str:
+    filled = f", {ack['filled']} filled" if "filled" in ack else ""
+    reason = f": {ack['reason']}" if "reason" in ack else ""
+    return f"{ack['action']} {ack.get('client_order_id', '')} {ack['status']} after {ack['after_ms']} ms{filled}{reason}"
+
+
+def _as_object(audit: AuditRow) -> dict[str, object]:
+    shown: dict[str, object] = dataclasses.asdict(audit)
+    shown |= {"intents": json.loads(audit.intents), "acks": json.loads(audit.acks)}
+    shown |= {"seen": json.loads(audit.seen) if audit.seen else {}, "simulated": is_simulated(audit.mode)}
+    shown["expected_profit"] = format_e6(audit.expected_profit_e6)
+    del shown["expected_profit_e6"]
+    return shown
+
+
+def _as_cells(audit: AuditRow) -> list[Cell]:
+    outcome = Styled(audit.outcome, _COLOURS.get(audit.outcome, ""))
+    names: list[Cell] = [show_time(audit.ts_ms), audit.plan_id, audit.strategy, audit.mode, short_id(audit.market_id)]
+    return [*names, len(json.loads(audit.intents)), len(json.loads(audit.acks)), audit.duration_ms, outcome, audit.reason]

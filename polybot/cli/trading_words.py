@@ -1,0 +1,23 @@
+"""Words that the commands about trading share: times, short ids, and which profit is only simulated."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+SIMULATED = "simulated"
+_LONGEST_ID = 14
+
+
+def is_simulated(mode: str) -> bool:
+    """No money changed hands: every mode but live."""
+    return mode != "live"
+
+
+def show_time(ts_ms: int) -> str:
+    """UTC time to the millisecond."""
+    return datetime.fromtimestamp(ts_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def short_id(name: str) -> str:
+    """A condition or token id cut in the middle; the caller's own words stay whole."""
+    return name if len(name) <= _LONGEST_ID else f"{name[:6]}…{name[-4:]}"
