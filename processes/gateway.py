@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import click
 
 from pipeline.base import events
+from pipeline.base.clock import Clock, SystemClock
 from pipeline.base.config import Config
 from pipeline.base.errors import BadFrame, BadInput
 from pipeline.base.log import get_logger
-from pipeline.base.units import NS_PER_S
-from pipeline.bus.stage import Stage
+from pipeline.base.settings import Settings
+from pipeline.base.units import NS_PER_MS, NS_PER_S
+from pipeline.bus.edge import AsyncEdge
+from pipeline.bus.stage import InlineEdge, Stage
 from pipeline.bus.topology import GATEWAY, STREAM
 from pipeline.market.book import OrderBook
 from pipeline.messages import Message
@@ -33,13 +38,13 @@ from pipeline.messages.market import (
 from pipeline.venue.decode import FrameDecoder, decode_books
 from pipeline.venue.generic import GenericRules
 from pipeline.venue.wanted import AskAgain, BooksWanted
-from processes.feed import Feed, Record, open_feed
 from processes.options import process_options, run_process
 
 SHOWN_BYTES = 200
 """How much of a refused frame is logged; the recording has all of it."""
 DOUBTED = 50
 """At most so many tokens are doubted for one refused frame."""
+Record = Callable[[Message], None]
 _FEED = frozenset(STREAM["feed"].carries)
 _ABOUT_BOOKS = (VenueBook, VenuePriceChange, BookDelta, TickSizeChange, VenueTrade)
 _TOKEN = re.compile(rb'"asset_id"\s*:\s*"(\d{1,90})"')
@@ -297,16 +302,64 @@ def _source(answer: RestBody) -> BookSource:
 
 @dataclass(frozen=True)
 class Plan:
-    """A gateway and what feeds it."""
+    """A gateway with the edges that feed it; ``source`` is for people, ``close`` ends what it records."""
 
     stage: Gateway
-    feed: Feed
+    edges: list[AsyncEdge]
+    inline: list[InlineEdge] = field(default_factory=list)
+    source: str = ""
+    close: Callable[[], None] = lambda: None
 
 
 def build(config: Config, session_id: str) -> Plan:
-    """The gateway that a configuration asks for. Raises BadInput for a recording that cannot be used."""
-    feed = open_feed(config.settings, session_id)
-    return Plan(Gateway(strict=feed.strict, ask_again=feed.ask_again, record=feed.record), feed)
+    """The gateway that ``[venue] name`` asks for. Raises BadInput for a recording that cannot be used.
+
+    What comes live is recorded under ``<state_dir>/runs/<session_id>/recording``.
+    """
+    settings = config.settings
+    venue, clock, rng = settings.venue, SystemClock(), random.Random()
+    if venue.name == "recording":
+        from pipeline.recording.playback import PacedPlayback
+        from pipeline.recording.source import open_frames
+
+        frames = open_frames(Path(venue.recording))
+        playback = PacedPlayback(frames.messages, venue.speed)
+        return Plan(Gateway(strict=frames.strict, ask_again=AskAgain(max_ns=0)), [playback], source=venue.recording)
+    record, close = open_recorder(settings, session_id, clock)
+    if venue.name == "generic":
+        from pipeline.venue.generic_ws import GenericFeed
+        from pipeline.venue.snapshots import fake_snapshots
+
+        url = settings.polymarket.ws_url
+        stream = GenericFeed(url, venue, clock, rng)
+        return Plan(Gateway(ask_again=AskAgain(max_ns=0), record=record), [stream], [fake_snapshots()], url, close)
+    from pipeline.venue.market_ws import MarketFeed
+    from pipeline.venue.rest import BookFetcher
+
+    ws_url, clob_url = venue_urls(settings)
+    again = AskAgain(min_ns=venue.reconnect_min_ms * NS_PER_MS, max_ns=venue.reconnect_max_ms * NS_PER_MS)
+    edges: list[AsyncEdge] = [MarketFeed(ws_url, venue, clock, rng), BookFetcher(clob_url, venue, clock, rng)]
+    return Plan(Gateway(ask_again=again, record=record), edges, source=ws_url, close=close)
+
+
+def venue_urls(settings: Settings) -> tuple[str, str]:
+    """Where the market channel and the books of the configured venue are."""
+    if settings.venue.name == "fake":
+        place = f"{settings.fake_venue.host}:{settings.fake_venue.port}"
+        return f"ws://{place}/ws/market", f"http://{place}"
+    return settings.polymarket.ws_url, settings.polymarket.clob_url
+
+
+def open_recorder(settings: Settings, session_id: str, clock: Clock) -> tuple[Record | None, Callable[[], None]]:
+    """What records a session, and what ends it; nothing where ``[ingestion] record`` is false."""
+    if not settings.ingestion.record:
+        return None, lambda: None
+    from pipeline.recording.writer import RecordingWriter
+
+    folder = Path(settings.bus.state_dir) / "runs" / session_id / "recording"
+    rotate_bytes = settings.ingestion.record_rotate_mb * 1024 * 1024
+    writer = RecordingWriter(folder, rotate_bytes, venue=settings.venue.name, started_ns=clock.now_ns())
+    return writer.write, writer.close
 
 
 @click.command()
@@ -319,11 +372,10 @@ def main(config: Config, session_id: str) -> None:
       python -m processes.gateway --config ./config
     """
     plan = build(config, session_id)
-    feed = plan.feed
     try:
-        run_process(plan.stage, config, session_id, edges=feed.edges, inline=feed.inline, source=feed.source)
+        run_process(plan.stage, config, session_id, edges=plan.edges, inline=plan.inline, source=plan.source)
     finally:
-        feed.close()
+        plan.close()
 
 
 if __name__ == "__main__":

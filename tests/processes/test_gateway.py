@@ -265,7 +265,7 @@ def test_a_gateway_is_built_for_each_kind_of_venue(tmp_path: Path) -> None:
             "venue": {"name": name, "recording": str(tmp_path / "frames.jsonl")},
             "bus": {"state_dir": str(tmp_path / name)},
         }
-        feed = build(Config(Settings()).with_values(values, "test"), "s1").feed
-        feed.close()
-        assert ([edge.name for edge in feed.edges], feed.source) == (edges, source)
+        plan = build(Config(Settings()).with_values(values, "test"), "s1")
+        plan.close()
+        assert ([edge.name for edge in plan.edges], plan.source) == (edges, source)
         assert (tmp_path / name / "runs" / "s1" / "recording").is_dir() == (name != "recording")
