@@ -13,9 +13,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 
-from sqlalchemy import Connection
+import msgspec
 
 from pipeline.base.clock import Clock, SystemClock
 from pipeline.messages.market import Market
@@ -39,50 +39,35 @@ def refresh_markets(
     Raises CatalogueUnavailable, and WrongDatabase if the database belongs to another venue.
     """
     time = clock or SystemClock()
-    read = 0
-
-    def counted(pages: Iterable[list[Market]]) -> Iterable[Market]:
-        nonlocal read
-        for page in pages:
-            yield from page
+    seen: set[str] = set()
+    read = written = 0
+    with store.begin() as conn:
+        claim_venue(conn, client.venue)
+        run = _run(next_run_id(conn), client.base_url, time.now_ns())
+        save_run(conn, run)
+        open_before = {market.market_id for market in stored_markets(conn) if not market.closed}
+        for page in _pages(client, open_before, seen):
+            for market in page:
+                if market.market_id not in seen:
+                    seen.add(market.market_id)
+                    now_ns = time.now_ns()
+                    version = MarketVersion(ts_ns=now_ns, market=market, valid_from_ns=now_ns, venue=client.venue)
+                    written += append_version(conn, run.id, version)
             read += len(page)
             if on_read is not None:
                 on_read(read)
-
-    with store.begin() as conn:
-        claim_venue(conn, client.venue)
-        run = _begin_run(conn, client, time.now_ns())
-        open_before = {market.market_id for market in stored_markets(conn) if not market.closed}
-        seen: set[str] = set()
-        written = _write(conn, run.id, counted(client.pages_of_markets()), client.venue, time, seen)
-        gone = sorted(open_before - seen)
-        written += _write(conn, run.id, counted(client.markets_by_id(gone, closed=True)), client.venue, time, seen)
         run.ended_ns, run.reason = time.now_ns(), "done"
-        run.counts = f'{{"read":{read},"written":{written},"refused":{len(client.refused)}}}'
+        run.counts = msgspec.json.encode({"read": read, "written": written, "refused": len(client.refused)}).decode()
         save_run(conn, run)
     return written
 
 
-def _write(conn: Connection, run_id: int, markets: Iterable[Market], venue: str, clock: Clock, seen: set[str]) -> int:
-    """Store markets as they come; how many of them wrote anything."""
-    written = 0
-    for market in markets:
-        if market.market_id not in seen:
-            seen.add(market.market_id)
-            now_ns = clock.now_ns()
-            written += append_version(conn, run_id, MarketVersion(ts_ns=now_ns, market=market, valid_from_ns=now_ns, venue=venue))
-    return written
+def _pages(client: GammaHttpClient, open_before: set[str], seen: set[str]) -> Iterator[list[Market]]:
+    """All open markets; then, of those that were open in the database and were not among them, the ones that closed."""
+    yield from client.pages_of_markets()
+    yield from client.markets_by_id(sorted(open_before - seen), closed=True)
 
 
-def _begin_run(conn: Connection, client: GammaHttpClient, now_ns: int) -> Run:
-    run = Run(
-        id=next_run_id(conn),
-        producer=PRODUCER,
-        run=f"{PRODUCER}-{now_ns}",
-        started_ns=now_ns,
-        role=PRODUCER,
-        pid=os.getpid(),
-        source=client.base_url,
-    )
-    save_run(conn, run)
-    return run
+def _run(run_id: int, source: str, now_ns: int) -> Run:
+    name = f"{PRODUCER}-{now_ns}"
+    return Run(id=run_id, producer=PRODUCER, run=name, started_ns=now_ns, role=PRODUCER, pid=os.getpid(), source=source)
