@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -70,4 +71,8 @@ def main(log_level: str) -> None:
     """
     from pipeline.base.log import set_up_logging
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A question may hold letters that a pipe's code page lacks.
+            stream.reconfigure(errors="replace")
     set_up_logging(log_level, sys.stderr)

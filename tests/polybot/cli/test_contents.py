@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 
@@ -82,3 +83,10 @@ def test_an_error_is_one_line_and_its_exit_code(error):
     assert shown.exit_code == error.exit_code
     assert shown.stderr == f"polybot: {error}\n"
     assert shown.stdout == ""
+
+
+def test_letters_that_a_pipe_cannot_hold_do_not_end_a_command(tmp_path):
+    (tmp_path / "default.toml").write_text('[universe]\nevents = ["curaçao-…"]\n', encoding="utf-8")
+    words = [sys.executable, "-m", "polybot.cli", "config", "show", "universe", "--config", str(tmp_path)]
+    run = subprocess.run(words, capture_output=True, timeout=30, check=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert b"cura?ao-?" in run.stdout
