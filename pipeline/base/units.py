@@ -40,7 +40,7 @@ def _e6_of_decimal(text: str) -> int:
     """The slow way, for exponents, long tails of zeros and errors."""
     try:
         scaled = Decimal(text) * ONE_E6
-    except (InvalidOperation, ValueError):
+    except (ArithmeticError, ValueError):  # a huge exponent overflows
         raise ValueError(f"{text!r} is not a decimal number") from None
     if not scaled.is_finite() or scaled != scaled.to_integral_value():
         raise ValueError(f"{text!r} is not a finite number with at most six decimal places")
