@@ -42,6 +42,7 @@ _TO: dict[Evidence, State] = {"proved": "VERIFIED", "replaced": "UNVERIFIED", "e
 TRANSITIONS: dict[tuple[State | None, Evidence], State] = {
     **{(state, evidence): to for state in _ALIVE for evidence, to in _TO.items()},
     (None, "unchecked"): "UNVERIFIED",
+    ("UNVERIFIED", "unchecked"): "UNVERIFIED",
     ("VERIFIED", "unchecked"): "UNVERIFIED",
     ("QUIET", "unchecked"): "UNVERIFIED",
     ("VERIFIED", "late"): "PENDING",

@@ -82,7 +82,7 @@ class HashedBook(TokenBook):
         old, provided = self.book, is_provided(msg)
         key: Key = (msg.venue_ts or "", msg.hash or "")
         if old is not None and msg.source != "ws" and self.batch is None and key == (old.venue_ts, old.hash) and key[1]:
-            if msg.source == "mirror" and not self.awaiting:
+            if msg.source == "mirror" and self.confidence.state in SHOWN:
                 return []
             if key in self._proven:
                 return self._confirmed(now_ns)

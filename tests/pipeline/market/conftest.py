@@ -20,7 +20,9 @@ Change = tuple[str, str, str]
 class TrueToken:
     """The generator's book: it makes frames, and remembers what the book was at each (timestamp, hash)."""
 
-    def __init__(self, bids: list[tuple[str, str]], asks: list[tuple[str, str]], token_id: str = "t", last: str = "0.490") -> None:
+    def __init__(
+        self, bids: list[tuple[str, str]], asks: list[tuple[str, str]], token_id: str = "t", last: str = "0.490"
+    ) -> None:
         self.time_ms = 1_000
         self.last = last
         self.tick = "0.01"

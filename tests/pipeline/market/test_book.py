@@ -134,7 +134,9 @@ def test_a_later_book_keeps_the_fields_it_does_not_carry() -> None:
 
 
 def test_a_copy_that_follows_the_feed_comes_back_from_its_own_message() -> None:
-    book = OrderBook.from_message(whole([("0.40", "100")], [("0.47", "1.50")], tick_size="0.01", min_order_size="5", neg_risk=False))
+    book = OrderBook.from_message(
+        whole([("0.40", "100")], [("0.47", "1.50")], tick_size="0.01", min_order_size="5", neg_risk=False)
+    )
     book.follow(change(("0.41", "2.0", "BUY")))
     book.follow(TickSizeChange(ts_ns=1, token_id="t", market="m", venue_ts="8", old_tick_size="0.01", new_tick_size="0.001"))
     book.follow(VenueTrade(ts_ns=1, token_id="t", market="m", venue_ts="9", price="0.47", size="1", side="BUY"))
