@@ -1,0 +1,125 @@
+"""`polybot up` with real processes: it trades on the fake venue, ends as it was told to, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import sys
+
+import pytest
+
+from pipeline.store.open import open_store
+from pipeline.store.status import main_counts
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
+
+
+def test_it_shows_books_and_quotes_and_ends_by_itself(up):
+    pipeline = up("--for", "6", "--json")
+    assert pipeline.wait(25) == 0, pipeline.said
+    summary = json.loads("".join(pipeline.out))
+    assert summary["frames"] > 50
+    assert summary["books"] == 16
+    assert summary["verified_percent"] == 100
+    assert summary["quotes_placed"] > 0
+    assert (summary["restarts"], summary["drops"], summary["gaps"]) == (0, 0, 0)
+    assert summary["duration_s"] == 6
+    with open_store(pipeline.db_url, read_only=True) as store, store.connect() as conn:
+        rows = main_counts(conn)
+    assert rows == summary["rows"]
+    assert rows["orders"] == summary["quotes_placed"]
+    assert rows["fills"] == summary["fills"]
+    assert all(rows[table] > 0 for table in ("orderbook_events", "orderbook_snapshots", "markets", "exec_audit"))
+    assert any(re.search(r"books 16/16 verified .* quotes \d+ \(\d+ open\)", line) for line in pipeline.err)
+    assert pipeline.left_behind() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_within_five_seconds_and_leaves_nothing_behind(up, number):
+    pipeline = up()
+    pipeline.until(pipeline.trades, 15, "quotes on verified books")
+    pipeline.send(number)
+    assert pipeline.wait(5) == 0, pipeline.said
+    assert pipeline.left_behind() == []
+    assert pipeline.events("roles_stopped")[-1]["killed"] == []
+    assert any(line.startswith("quotes placed") for line in pipeline.out)
+
+
+def test_a_second_one_in_the_same_state_directory_is_refused_with_the_pid_of_the_first(up):
+    first = up()
+    first.until(lambda: len(first.pids()) == 7, 10, "all processes")
+    second = up()
+    assert second.wait(10) == 2
+    assert f"pid {first.process.pid}" in "".join(second.err)
+    assert first.process.poll() is None
+
+
+def test_a_killed_supervisor_leaves_no_process_and_the_next_session_starts(up):
+    first = up()
+    first.until(first.trades, 15, "quotes on verified books")
+    first.process.kill()
+    first.wait(5)
+    second = up()
+    second.until(second.trades, 20, "quotes in the next session")
+    assert not [event for event in second.events("role_died") if event["ended"] not in ("exit code 0",)]
+
+
+def test_what_a_role_refuses_ends_everything_with_exit_code_2(up, tmp_path):
+    open_store(f"sqlite:///{tmp_path / 'fake.db'}", venue="polymarket").close()
+    pipeline = up("--for", "20")
+    assert pipeline.wait(15) == 2
+    (line,) = [line for line in pipeline.err if line.startswith("polybot:")]
+    assert "venue polymarket" in line
+    assert pipeline.left_behind() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--venue", "kalshi"], "expected fake, polymarket or recording:PATH"),
+        (["--venue", "recording:nowhere"], "nowhere: no such file or folder"),
+        (["--db-url", "postgresql://h/d"], "PostgreSQL comes in a later version"),
+        (["--config", "typo.toml"], "[venue] nmae: no such key; did you mean name?"),
+    ],
+)
+def test_bad_input_is_one_line_and_starts_nothing(program, tmp_path, options, complaint):
+    (tmp_path / "typo.toml").write_text('[venue]\nnmae = "fake"\n')
+    refused = program("polybot.cli", "up", *options)
+    assert refused.wait(10) == 2
+    assert len(refused.err) == 1
+    assert complaint in refused.err[0]
+    assert [file.name for file in tmp_path.iterdir()] == ["typo.toml"]
+
+
+def test_a_port_in_use_is_refused(program):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        refused = program("polybot.cli", "up", "--port", str(port))
+        assert refused.wait(10) == 2
+    assert "".join(refused.err).startswith(f"polybot: --port {port}: taken on 127.0.0.1")
+
+
+def test_honcho_runs_the_demo_as_well(program, tmp_path, port, repository):
+    (tmp_path / "config.toml").write_text(
+        f"[bus]\nstate_dir = '{tmp_path / 'var'}'\n[fake_venue]\nport = {port}\n[db]\nurl = 'sqlite:///{tmp_path / 'demo.db'}'\n"
+    )
+    honcho = program(
+        "honcho",
+        "start",
+        "-f",
+        str(repository / "Procfile.demo"),
+        "-d",
+        str(repository),
+        POLYBOT_CONFIG=str(tmp_path / "config.toml"),
+    )
+    tap = program("polybot.cli", "tap", "exec", "--json", "--state-dir", str(tmp_path / "var"))
+    tap.until_it_says('"kind":"OrderUpdate"', 20)
+    assert honcho.process.poll() is None, honcho.said
+    honcho.send(signal.SIGINT)
+    honcho.wait(8)
+    with open_store(f"sqlite:///{tmp_path / 'demo.db'}", read_only=True) as store, store.connect() as conn:
+        assert main_counts(conn)["orders"] > 0
