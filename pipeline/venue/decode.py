@@ -6,7 +6,7 @@ The frame tells what it is: ``event_type`` is the venue's market channel, ``type
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -143,25 +143,3 @@ def decode_books(body: bytes, ts_ns: int, source: BookSource, rules: GenericRule
             raise BadFrame("expected a snapshot of a book")
         books.append(found)
     return books
-
-
-Kind = Literal["venue", "generic", "heartbeat", "none"]
-
-
-def kind_of(data: bytes) -> Kind:
-    """What a frame says it is, without judging it."""
-    text = data.strip()
-    if text in HEARTBEATS:
-        return "heartbeat"
-    try:
-        tree = _trees.decode(text)
-    except _FAILURES:
-        return "none"
-    first = tree[0] if isinstance(tree, list) and tree else tree
-    if isinstance(first, list):
-        return "venue"
-    if not isinstance(first, dict):
-        return "venue" if tree == [] else "none"
-    if "event_type" in first:
-        return "venue"
-    return "generic" if "type" in first or isinstance(first.get("data"), dict) else "none"

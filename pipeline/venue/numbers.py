@@ -10,7 +10,7 @@ from pipeline.base.units import ONE_E6, parse_e6
 
 LONGEST = 40
 """Characters of the longest number taken from outside; the venue's own are below 20."""
-LARGEST_E6 = 10**18
+LARGEST_E6 = 2**62
 LARGEST_SEQ = 2**62
 LATEST_MS = 2**62 // 1_000_000
 """The last millisecond whose nanoseconds fit 63 bits."""

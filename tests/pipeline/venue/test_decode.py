@@ -15,7 +15,7 @@ from pipeline.messages.market import (
     VenuePriceChange,
     VenueTrade,
 )
-from pipeline.venue.decode import FrameDecoder, decode_books, kind_of
+from pipeline.venue.decode import FrameDecoder, decode_books
 
 YES, NO = "76670567130917", "54179564009642"
 
@@ -211,14 +211,6 @@ def test_the_body_of_books_is_joined_on_asset_id_and_may_be_partial() -> None:
     assert decode_books(b"[]", 3, "rest") == []
     with pytest.raises(BadFrame):
         decode_books(b'{"error":"No orderbook exists for the requested token id"}', 3, "rest")
-
-
-def test_a_frame_tells_what_it_is() -> None:
-    assert kind_of(b"PONG") == "heartbeat"
-    assert kind_of(b'[{"event_type":"book"}]') == "venue"
-    assert kind_of(b'{"type":"delta","seq":1}') == "generic"
-    assert kind_of(b'{"data":{"type":"delta"}}') == "generic"
-    assert kind_of(b"no") == "none"
 
 
 FRAMES = [
