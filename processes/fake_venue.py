@@ -28,6 +28,7 @@ from pipeline.recording.writer import RecordingWriter
 from processes.options import new_run_id, process_options, stop_when_told
 
 ROLE = "fake_venue"
+SETTINGS = {"rate": "rate_per_s", "resolve_after": "resolve_after_s"}
 RECORDED_FROM_NS = 1_780_000_000 * NS_PER_S
 """Event time of the first frame of a recording made without a clock: 2026-05-28 20:26:40 UTC."""
 
@@ -37,6 +38,7 @@ RECORDED_FROM_NS = 1_780_000_000 * NS_PER_S
 @click.option("--port", type=click.IntRange(0, 65_535), help="The port; 0 takes any free one.")
 @click.option("--seed", type=int, help="The same seed gives the same market.")
 @click.option("--rate", type=click.IntRange(1), help="Mean price_change frames a second, over all markets.")
+@click.option("--resolve-after", type=click.IntRange(0), help="End the last single market after so many seconds; 0: never.")
 @click.option("--recording", type=click.Path(path_type=Path), help="Serve this recording instead of the invented market.")
 @click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="How much faster than it was recorded.")
 @click.option(
@@ -59,7 +61,7 @@ def main(
 
     Example: python -m processes.fake_venue --port 8765 --seed 1 --rate 150
     """
-    named = {"rate_per_s" if key == "rate" else key: value for key, value in given.items() if value is not None}
+    named = {SETTINGS.get(key, key): value for key, value in given.items() if value is not None}
     config = config.with_values({ROLE: named}, "command line")
     settings = config.settings.fake_venue
     set_up_logging(config.settings.log.level, role=ROLE, run_id=new_run_id(session_id, ROLE))

@@ -55,18 +55,27 @@ class Reader:
 class Readers:
     """All tokens; ``check`` follows frames and compares the hash at the end of every batch."""
 
-    def __init__(self, exchange: FakeExchange) -> None:
-        markets = [listing.market for listing in exchange.listings()]
+    def __init__(self, markets: Iterable[Market], list_frame: str) -> None:
         self.by_token = {token: Reader(market, token) for market in markets for token in market.token_ids}
-        for body in json.loads(exchange.list_frame(list(self.by_token))):
+        for body in json.loads(list_frame):
             self.by_token[body["asset_id"]].take_book(body)
         self.matched = self.missed = self.crossings = 0
         self._open: dict[str, tuple[tuple[str, str], list[int]]] = {}
 
+    @classmethod
+    def of(cls, exchange: FakeExchange) -> Readers:
+        """Subscribed to everything of an exchange."""
+        markets = [listing.market for listing in exchange.listings()]
+        return cls(markets, exchange.list_frame([token for market in markets for token in market.token_ids]))
+
     def check(self, frames: Iterable[Frame]) -> None:
+        """Follow frames of an exchange."""
+        self.check_texts(frame.text for frame in frames)
+
+    def check_texts(self, texts: Iterable[str]) -> None:
         """A batch ends as soon as its hash fits; one that another follows before that is a miss."""
-        for frame in frames:
-            body = json.loads(frame.text)
+        for text in texts:
+            body = json.loads(text)
             match body["event_type"]:
                 case "price_change":
                     for entry in body["price_changes"]:

@@ -19,7 +19,7 @@ from pipeline.fake_venue.wire import Frame
 START_NS = 1_780_000_000 * NS_PER_S
 
 
-def frames_of(seconds: int, **plan: int) -> tuple[FakeExchange, list[Frame]]:
+def frames_of(seconds: int, **plan: Any) -> tuple[FakeExchange, list[Frame]]:
     exchange = FakeExchange(ExchangePlan(**plan), START_NS)
     return exchange, exchange.advance(START_NS + seconds * NS_PER_S)
 
@@ -46,14 +46,14 @@ def test_frames_do_not_depend_on_how_often_they_are_asked_for() -> None:
 @given(seed=st.integers(0, 10_000))
 def test_every_hash_recomputes_from_the_frames_alone(seed: int, readers_of: Any) -> None:
     exchange = FakeExchange(ExchangePlan(seed=seed), START_NS)
-    readers = readers_of(exchange)
+    readers = readers_of.of(exchange)
     readers.check(exchange.advance(START_NS + 8 * NS_PER_S))
     assert (readers.missed, readers.matched > 500) == (0, True)
 
 
 def test_hashes_hold_through_crossing_bursts_and_tick_changes(readers_of: Any) -> None:
     exchange = FakeExchange(ExchangePlan(seed=2, rate_per_s=400), START_NS)
-    readers = readers_of(exchange)
+    readers = readers_of.of(exchange)
     readers.check(exchange.advance(START_NS + 20 * NS_PER_S))
     for name in ("crossing-burst", "tick-change", "mass-cancel-batch", "tick-change"):
         readers.check(inject.frames_of(name, exchange, None, 1)[0])
@@ -109,7 +109,7 @@ def test_rates_are_near_those_of_the_live_channel() -> None:
 
 def test_a_trade_is_told_34_to_88_ms_after_the_books_it_changed() -> None:
     frames = frames_of(60)[1]
-    books = {}
+    books: dict[str, list[int]] = {}
     for frame in frames:
         body = json.loads(frame.text)
         if frame.kind == wire.BOOK:

@@ -26,7 +26,8 @@ MANY = listings_of(230, 12)
 
 @given(limit=st.integers(1, 100))
 def test_paging_by_cursor_walks_all_markets_once(limit: int) -> None:
-    seen, cursor = [], ""
+    seen: list[str] = []
+    cursor = ""
     while True:
         items, cursor = gamma.page_of_markets(MANY, {"limit": [str(limit)], "after_cursor": [cursor]})
         assert len(items) <= limit

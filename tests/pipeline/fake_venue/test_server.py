@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from py_clob_client_v2 import BookParams, ClobClient
+from py_clob_client_v2 import BookParams, ClobClient  # type: ignore[import-untyped]
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -89,7 +89,8 @@ def test_time_ok_and_an_unknown_token(server: FakeVenueServer) -> None:
 
 
 def test_the_catalogue_is_reached_by_page_id_and_slug(server: FakeVenueServer) -> None:
-    seen, cursor = [], ""
+    seen: list[str] = []
+    cursor = ""
     while True:
         page = httpx.get(f"{server.url}/markets/keyset", params={"limit": 3, "after_cursor": cursor}).json()
         seen.extend(market["slug"] for market in page["markets"])
