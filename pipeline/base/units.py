@@ -6,7 +6,7 @@ No float ever holds one. Where a result must be rounded the function's name says
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 from typing import NewType
 
