@@ -18,8 +18,8 @@ from pipeline.trading.diff import Changes, diff_quotes
 from pipeline.trading.policy import heard_ns, other_token, quoted_tokens
 from pipeline.trading.portfolio import Holding
 
-REJECT_PAUSE_NS = 5 * NS_PER_S
-"""After a rejection a market is left alone for so long: what was refused once is refused again."""
+REJECT_PAUSE_NS = 2 * NS_PER_S
+"""After a rejection a market is left alone for so long: what was refused once is likely to be refused again."""
 
 
 class QuoteDesk:

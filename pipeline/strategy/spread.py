@@ -16,7 +16,7 @@ SIZE_STEP_E6 = 10_000
 
 @dataclass(frozen=True, slots=True)
 class SpreadCapture:
-    """Quote both sides of one book, ``edge`` inside its best prices where there is room, else at them; never across the mid.
+    """Quote both sides of one book, ``edge`` inside its best prices, but never giving up more than half of the spread.
 
     Both prices move down by ``lean`` at full inventory (up when short). The side that adds to the inventory shrinks towards the cap.
     Shares are sold where enough are at hand; otherwise the ask is a BUY of the other outcome at one minus the price, which is the
@@ -80,11 +80,11 @@ class SpreadCapture:
         book = view.book
         tick = book.tick_size_e6
         best_bid, best_ask = book.bids[0].price_e6, book.asks[0].price_e6
-        mid = (best_bid + best_ask) // 2
+        inside = min(self.edge_e6, (best_ask - best_bid) // 4)
         net = max(-self.max_inventory_e6, min(self.max_inventory_e6, view.net_e6))
         lean = self.lean_e6 * net // self.max_inventory_e6 if self.max_inventory_e6 else 0
-        bid = floor_to(min(best_bid + self.edge_e6, mid) - lean, tick)
-        ask = ceil_to(max(best_ask - self.edge_e6, mid) - lean, tick)
+        bid = floor_to(best_bid + inside - lean, tick)
+        ask = ceil_to(best_ask - inside - lean, tick)
         bid = min(bid, floor_to(best_ask - 1, tick))
         ask = max(ask, ceil_to(best_bid + 1, tick))
         if bid >= ask:

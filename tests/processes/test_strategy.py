@@ -220,8 +220,8 @@ def test_after_a_rejection_the_market_is_left_alone_for_a_while() -> None:
     first, second = places(made.handle(book(), T))
     list(made.handle(update(second), T))
     assert not commands(made.handle(update(first, "rejected"), T))
-    assert not commands(made.handle(book(T + 4_000 * MS, seq=2), T + 4_000 * MS))
-    assert len(places(made.handle(book(T + 5_000 * MS, seq=3), T + 5_000 * MS))) == 1
+    assert not commands(made.handle(book(T + 1_900 * MS, seq=2), T + 1_900 * MS))
+    assert len(places(made.handle(book(T + 2_000 * MS, seq=3), T + 2_000 * MS))) == 1
 
 
 def test_a_fill_moves_the_position_and_is_told_with_its_mark() -> None:
