@@ -1,5 +1,7 @@
 """The documented front of Polybot: the command line (``polybot.cli``) and the programmatic names.
 
+Names are imported when they are used, so that ``import polybot`` costs nothing.
+
 >>> from polybot import open_store
 >>> with open_store("sqlite:///:memory:") as store:
 ...     store.venue is None
@@ -13,19 +15,39 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.store.open import Store, open_store
+    from pipeline.strategy.spread import SpreadCapture
     from pipeline.venue.fake_relayer import FakeRelayer
+    from polybot.ingestion.ingestor import OrderbookIngestor
+    from polybot.ingestion.session import run_ingestion_session
+    from polybot.quoting import QuoterRunner
+    from polybot.service import MarketSpec, ServiceRunner
 
-__all__ = ["FakeRelayer", "Store", "open_store"]
+__all__ = [
+    "FakeRelayer",
+    "MarketSpec",
+    "OrderbookIngestor",
+    "QuoterRunner",
+    "ServiceRunner",
+    "SpreadCapture",
+    "Store",
+    "open_store",
+    "run_ingestion_session",
+]
 
-_HOMES = {
+_HOME = {
     "FakeRelayer": "pipeline.venue.fake_relayer",
+    "MarketSpec": "polybot.service",
+    "OrderbookIngestor": "polybot.ingestion.ingestor",
+    "QuoterRunner": "polybot.quoting",
+    "ServiceRunner": "polybot.service",
+    "SpreadCapture": "pipeline.strategy.spread",
     "Store": "pipeline.store.open",
     "open_store": "pipeline.store.open",
+    "run_ingestion_session": "polybot.ingestion.session",
 }
-"""Where each name lives; imported when it is used, as every command imports this package and few need the database."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    if name not in _HOME:
+        raise AttributeError(f"module 'polybot' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

@@ -36,9 +36,9 @@ def generic_market(market_id: str, *outcome_ids: str) -> Market:
 class Composition:
     """A gateway, a book builder and a writer in lockstep, with whatever trades between them.
 
-    ``markets`` are written to the catalogue and followed. ``once``: everything is one transaction, committed by ``finish``; otherwise the
-    writer commits as time goes on. ``provider`` answers requests for fresh books; without one, nobody can be asked, and a book after a
-    gap is stored and marked. Time is the largest ``ts_ns`` that was handed in.
+    ``markets`` are written to the catalogue and followed. ``once``: everything is one transaction, committed by ``finish``; otherwise
+    the writer commits as time goes on, or ``commit_at_once``: whenever time is passed. ``provider`` answers requests for fresh books;
+    without one nobody can be asked, and a book after a gap is stored and marked. Time is the largest ``ts_ns`` that was handed in.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Composition:
         provider: InlineEdge | None = None,
         traders: Iterable[Stage] = (),
         once: bool = False,
+        commit_at_once: bool = False,
         start_ns: int = 0,
         session_id: str | None = None,
         told: Mapping[str, str] | None = None,
@@ -60,7 +61,10 @@ class Composition:
         self.store, self.gateway = store, gateway
         self.traders = tuple(traders)
         self.builder = BookBuilder(publish_tops=bool(self.traders), resync=provider is not None)
-        self.writer = Writer(store, commit_interval_ms=None, commit_rows=None) if once else Writer(store)
+        if once:
+            self.writer = Writer(store, commit_interval_ms=None, commit_rows=None)
+        else:
+            self.writer = Writer(store, commit_interval_ms=0 if commit_at_once else 100)
         inline = [*edges, *([] if provider is None else [provider])]
         self.lockstep = Lockstep(
             [StagePlan(gateway, inline), self.builder, self.writer, *self.traders],
