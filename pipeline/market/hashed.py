@@ -7,25 +7,15 @@ that a hashed field or the recipe is not what we think, not that levels are miss
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pipeline.base.errors import BadFrame
-from pipeline.base.units import ONE_E6, parse_price_e6
 from pipeline.market.batch import Batch
-from pipeline.market.book import BookSide, CrossedBook, OrderBook, parse_changes
-from pipeline.market.catalogue import TICK_SIZES
+from pipeline.market.book import CrossedBook, OrderBook, parse_changes
 from pipeline.market.confidence import SHOWN
+from pipeline.market.proof import HashProof, Key, shrunk_prices
 from pipeline.market.token_book import BookRules, MarketFeed, TokenBook, is_provided, venue_ns_of
-from pipeline.market.verify import digest, fitting_price, tail_end, tail_head, trade_price_text, trade_price_texts
 from pipeline.messages import Message
 from pipeline.messages.market import TickSizeChange, VenueBook, VenuePriceChange
 from pipeline.messages.records import BookEvents, LevelEvent
-
-PROVEN_KEPT = 32
-"""How many proven batches are remembered, to know a repeat: the venue repeats within 120 ms."""
-SHRUNK_TRIED = 32
-
-Key = tuple[str, str]
 
 
 class HashedBook(TokenBook):
@@ -39,11 +29,8 @@ class HashedBook(TokenBook):
         self.pending_until_ns = 0
         self.held: list[tuple[VenuePriceChange, bool]] = []
         """Changes since a fresh book was wanted, each with whether it was applied and told already."""
-        self._proven: dict[Key, None] = {}
+        self.proof = HashProof(feed)
         self._provided_ms = 0
-        self._head: str | None = None
-        self._end = ""
-        self._why = "no book"
 
     @property
     def is_whole(self) -> bool:
@@ -84,7 +71,7 @@ class HashedBook(TokenBook):
         if old is not None and msg.source != "ws" and self.batch is None and key == (old.venue_ts, old.hash) and key[1]:
             if msg.source == "mirror" and self.confidence.state in SHOWN:
                 return []
-            if key in self._proven:
+            if key in self.proof.proven:
                 return self._confirmed(now_ns)
         if provided and old is not None and not self.partial and msg.venue_ts is not None:
             newest = self.held[0][0].venue_ts if self.awaiting and self.held else old.venue_ts
@@ -106,7 +93,7 @@ class HashedBook(TokenBook):
         self.replace_book(book)
         self._provided_ms = _ms(msg.venue_ts) if provided else 0
         self._next_seq(msg.venue_ts, msg.ts_ns)
-        self._learn_fields(msg)
+        self._learn_fields(msg, book)
         out += self._judge_book(msg, old, key, now_ns)
         out.append(self.received(msg, book, "resync" if provided else "snapshot"))
         if old is not None and msg.source == "ws":
@@ -119,7 +106,7 @@ class HashedBook(TokenBook):
 
     def take_trade(self, now_ns: int) -> list[Message]:
         """A trade of this market was noted: its price may be what a pending hash was made with."""
-        if self.batch is not None and self._can_match(self.batch) and self._fits(self.batch.key, self.batch.shrunk):
+        if self.batch is not None and self._matches(self.batch):
             return self._matched(now_ns)
         return self._recheck(now_ns)
 
@@ -165,20 +152,9 @@ class HashedBook(TokenBook):
         return out
 
     def learn_statics(self) -> None:
-        """Put together the hashed fields that are no levels, from the book, the market's other books and the catalogue."""
-        book, feed, market = self.book, self.feed, self.feed.market
-        if book is None:
-            return
-        min_size = book.min_order_size if book.min_order_size is not None else feed.min_order_size
-        neg_risk = book.neg_risk if book.neg_risk is not None else feed.neg_risk
-        tick_size = book.tick_size or (market.tick_size if market else None)
-        version = book.version or ("v2" if market is not None and market.version == "v2" else None)
-        self._head = None
-        if min_size is None or neg_risk is None or tick_size is None:
-            named = (("min_order_size", min_size), ("neg_risk", neg_risk), ("tick_size", tick_size))
-            self._why = ", ".join(name for name, value in named if value is None) + " unknown"
-            return
-        self._head, self._end, self._why = tail_head(min_size, tick_size, neg_risk), tail_end(version), ""
+        """The catalogue or another book told something that the hash is made with."""
+        if self.book is not None:
+            self.proof.learn(self.book)
 
     # --- batches ---------------------------------------------------------------------------------------------------
 
@@ -187,7 +163,7 @@ class HashedBook(TokenBook):
         book, batch = self.book, self.batch
         assert book is not None
         key = (msg.venue_ts, msg.hash)
-        if (msg.hash and key in self._proven) or (self._provided_ms and _ms(msg.venue_ts) < self._provided_ms):
+        if (msg.hash and key in self.proof.proven) or (self._provided_ms and _ms(msg.venue_ts) < self._provided_ms):
             self.count("repeats")
             return [] if stored else [self._unapplied(msg)]
         self._provided_ms = 0
@@ -206,47 +182,18 @@ class HashedBook(TokenBook):
             return out
         batch.add(msg, events, best_bid, best_ask, stored)
         self.note_changes(events)
-        if self._can_match(batch) and batch.agrees(book) is not False and self._fits(key, batch.shrunk):
+        if self._matches(batch):
             out += self._matched(now_ns)
         return out
 
-    def _can_match(self, batch: Batch) -> bool:
-        """Whether there is a hash, all that it takes, and a book that the venue could have."""
-        book = self.book
-        return book is not None and self._head is not None and batch.key[1] != "" and not batch.refused and not book.is_crossed
-
-    def _fits(self, key: Key, shrunk: list[int], widely: bool = False) -> bool:
-        """Whether the book has the hash, with the last trade price known or one that a trade may have made it.
-
-        The one that fits is learned. ``widely``: other price grids are tried too.
+    def _matches(self, batch: Batch, widely: bool = False) -> bool:
+        """Whether the hash is that of the book. The cheap signs of a batch that is not whole yet save most hashing; ``widely`` is
+        for a batch that has ended.
         """
-        book, feed, head = self.book, self.feed, self._head
-        assert book is not None and head is not None
-        venue_ts, wanted = key
-        state = book.levels_state(venue_ts)
-        known = feed.last_trade_price
-        if known is not None and digest(state, head, known, self._end) == wanted:
-            return True
-        found = fitting_price(state, head, self._end, self._candidates(shrunk[-SHRUNK_TRIED:]), wanted)
-        if found is None and widely:
-            prices = [known or "", *self._candidates([])]
-            for tick_size in TICK_SIZES:
-                other = _with_tick(head, tick_size)
-                found = fitting_price(state, other, self._end, prices, wanted)
-                if found is not None:
-                    book.tick_size = tick_size
-                    self.learn_statics()
-                    break
-        if found is None:
+        book = self.book
+        if book is None or not batch.key[1] or batch.refused or book.is_crossed:
             return False
-        self._set_last_trade(found)
-        return True
-
-    def _candidates(self, shrunk: list[int]) -> Iterator[str]:
-        if self.feed.last_trade_price is None:
-            yield ""
-        yield from trade_price_texts(self.feed.trade_prices)
-        yield from trade_price_texts(shrunk)
+        return (widely or batch.agrees(book) is not False) and self.proof.fits(book, batch.key, batch.shrunk, widely)
 
     def _matched(self, now_ns: int) -> list[Message]:
         """The open batch's hash fits: the book is the venue's."""
@@ -266,12 +213,12 @@ class HashedBook(TokenBook):
         batch, book = self.batch, self.book
         assert batch is not None and book is not None
         crossed, agrees = book.is_crossed, batch.agrees(book)
-        if self._can_match(batch) and self._fits(batch.key, batch.shrunk, widely=True):
+        if self._matches(batch, widely=True):
             return self._matched(now_ns)
         out = self._end_batch()
         if crossed:
             self.count("crossed")
-        checkable = batch.key[1] != "" and self._head is not None
+        checkable = batch.key[1] != "" and self.proof.is_ready
         if checkable and self.provable:
             self.count("hash_misses")
         if self.awaiting:
@@ -291,7 +238,7 @@ class HashedBook(TokenBook):
         wrong = crossed or agrees is False
         if wrong and not self.partial:
             return out + self._lost(now_ns, "crossed" if crossed else "best", "crossed" if crossed else "best price differs")
-        reason = "no snapshot" if self.partial else self._why or ("hash does not compute" if batch.key[1] else "no hash")
+        reason = "no snapshot" if self.partial else self.proof.why or ("hash does not compute" if batch.key[1] else "no hash")
         out += self.move("unchecked", now_ns, reason, "best" if agrees and not wrong else "none")
         if wrong or self.confidence.state != "UNVERIFIED":
             return out
@@ -309,9 +256,9 @@ class HashedBook(TokenBook):
 
     def _judge_book(self, msg: VenueBook, old: OrderBook | None, key: Key, now_ns: int) -> list[Message]:
         """What a whole book's own hash says."""
-        if self._head is None or not msg.hash or not msg.venue_ts:
-            return self.move("replaced", now_ns, self._why or "no hash")
-        if self._fits(key, [] if old is None or self.book is None else _shrunk(old, self.book)):
+        if self.book is None or not self.proof.is_ready or not msg.hash or not msg.venue_ts:
+            return self.move("replaced", now_ns, self.proof.why or "no hash")
+        if self.proof.fits(self.book, key, [] if old is None else shrunk_prices(old, self.book)):
             self._prove(key)
             return self.move("proved", now_ns, "book", "hash")
         complete = msg.tick_size is not None and msg.last_trade_price is not None and msg.source != "mirror"
@@ -330,10 +277,10 @@ class HashedBook(TokenBook):
     def _recheck(self, now_ns: int) -> list[Message]:
         """Try a pending book again; empty if it still does not fit."""
         book = self.book
-        if not self.pending_until_ns or book is None or self.batch is not None or self._head is None or book.is_crossed:
+        if not self.pending_until_ns or book is None or self.batch is not None or book.is_crossed:
             return []
         key = (book.venue_ts or "", book.hash or "")
-        if not key[1] or not self._fits(key, [], widely=True):
+        if not key[1] or not self.proof.fits(book, key, widely=True):
             return []
         self._prove(key)
         return self.move("proved", now_ns, "late trade", "hash") + self.published(now_ns)
@@ -350,9 +297,7 @@ class HashedBook(TokenBook):
         self.provable = True
         self.pending_until_ns = 0
         self.feed.counts["hash_matches"] += 1
-        self._proven[key] = None
-        if len(self._proven) > PROVEN_KEPT:
-            del self._proven[next(iter(self._proven))]
+        self.proof.add(key)
 
     def _lost(self, now_ns: int, cause: str, reason: str) -> list[Message]:
         """The book is not the venue's."""
@@ -389,40 +334,16 @@ class HashedBook(TokenBook):
         self.count("superseded", sum(not applied for _, applied in held) - sum(not applied for _, applied in later))
         return later
 
-    def _learn_fields(self, msg: VenueBook) -> None:
+    def _learn_fields(self, msg: VenueBook, book: OrderBook) -> None:
         """Take the hashed fields that a whole book brings; the market's other token uses them too."""
-        feed = self.feed
-        if msg.last_trade_price is not None:
-            if msg.source == "mirror" and feed.last_trade_price is not None:
-                self._note_price(msg.last_trade_price)
-            else:
-                self._set_last_trade(msg.last_trade_price)
-        given = (msg.min_order_size, msg.neg_risk)
+        self.proof.learn_trade_price(msg, book)
+        feed, given = self.feed, (msg.min_order_size, msg.neg_risk)
         if None not in given and given != (feed.min_order_size, feed.neg_risk):
             feed.min_order_size, feed.neg_risk = given
             for other in feed.tokens:
                 if isinstance(other, HashedBook):
                     other.learn_statics()
         self.learn_statics()
-
-    def _set_last_trade(self, text: str) -> None:
-        feed = self.feed
-        if text != feed.last_trade_price:
-            if feed.last_trade_price:
-                self._note_price(feed.last_trade_price)
-            feed.last_trade_price = text
-        if self.book is not None:
-            self.book.last_trade_price = text
-
-    def _note_price(self, text: str) -> None:
-        """Keep an earlier last trade price as a candidate, in case what replaced it was older."""
-        try:
-            price_e6 = parse_price_e6(text)
-        except ValueError:
-            return
-        prices = self.feed.trade_prices
-        if text == trade_price_text(price_e6) and price_e6 not in prices and ONE_E6 - price_e6 not in prices:
-            prices.append(price_e6)
 
     def _next_seq(self, venue_ts: str | None, ts_ns: int) -> None:
         self.seq += 1
@@ -449,18 +370,3 @@ class HashedBook(TokenBook):
 def _ms(venue_ts: str | None) -> int:
     """The venue's timestamp as a number; 0 where it is none."""
     return int(venue_ts) if venue_ts and venue_ts.isascii() and venue_ts.isdigit() else 0
-
-
-def _with_tick(head: str, tick_size: str) -> str:
-    """The hashed tail with another price grid."""
-    before, _, after = head.partition('"tick_size":"')
-    return f'{before}"tick_size":"{tick_size}"{after.partition(chr(34))[2]}'
-
-
-def _shrunk(old: OrderBook, new: OrderBook) -> list[int]:
-    """The prices where a new book has less than an old one: a trade may have happened at one of them."""
-
-    def less(before: BookSide, after: BookSide) -> list[int]:
-        return [price for price, size in before.sizes.items() if after.sizes.get(price, 0) < size]
-
-    return less(old.bids, new.bids)[-SHRUNK_TRIED // 2 :] + less(old.asks, new.asks)[: SHRUNK_TRIED // 2]
