@@ -271,7 +271,8 @@ class Gateway(Stage):
 
     def counts(self) -> dict[str, int]:
         """Totals since the start, with what the decoder skipped by name."""
-        return {**self._counts, "books_coalesced": self._wanted.coalesced, **self.decoder.counts}
+        ended = {"feed_ended": 1} if self.ended else {}
+        return {**self._counts, "books_coalesced": self._wanted.coalesced, **ended, **self.decoder.counts}
 
     def _mirror(self, msg: Message) -> None:
         """Keep the token's book as the feed tells it, unchecked; a change that does not fit drops it."""

@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -34,6 +35,7 @@ from processes.child_output import JsonOutput, Output, PrefixedOutput, role_stre
 from processes.options import SESSION, SUPERVISED, process_options, role_lock
 from processes.procfile import PROCFILE, RoleCommand, find_procfile, read_procfile
 from processes.role_life import LifeRules, LifeState, RoleLife
+from processes.runs import prune_runs, run_folder
 from processes.supervised import Child
 
 _TURN_MS = 50
@@ -103,6 +105,7 @@ class Supervisor:
         with contextlib.ExitStack() as opening:
             self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             opening.enter_context(role_lock(self.state_dir, SUPERVISOR))
+            prune_runs(self.state_dir, self.config.settings.supervisor.runs_days, datetime.now(UTC))
             self.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             effective = self.run_dir / "config.json"
             write_effective(self.config, effective)
@@ -250,11 +253,6 @@ def how_it_ended(code: int) -> str:
         return signal.Signals(-code).name
     except ValueError:
         return f"signal {-code}"
-
-
-def run_folder(state_dir: Path, session_id: str) -> Path:
-    """Where the effective configuration, the logs and the recording of one session are."""
-    return state_dir / "runs" / session_id
 
 
 class StopSignals:

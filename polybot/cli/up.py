@@ -15,7 +15,7 @@ from pipeline.base.config import load_config
 from pipeline.base.errors import CrashLoop
 from pipeline.base.log import set_up_logging
 from pipeline.base.units import NS_PER_MS, NS_PER_S
-from pipeline.bus.topology import SUPERVISOR
+from pipeline.bus.topology import GATEWAY, SUPERVISOR
 from polybot.cli.live_model import PipelineModel
 from polybot.cli.live_view import LiveView, plain_line
 from polybot.cli.onlooker import Onlooker
@@ -30,6 +30,7 @@ _WATCHED = ("universe", "book", "exec")
 _TURN_MS = 50
 _DRAW_NS = 250 * NS_PER_MS
 _PLAIN_NS = 2 * NS_PER_S
+_SETTLE_NS = NS_PER_S
 
 
 class _Speed(click.ParamType[Decimal]):
@@ -76,7 +77,7 @@ def command(
     as_json: bool,
     config_path: Path | None,
 ) -> None:
-    """Run the whole pipeline on paper, with a live view, until Ctrl-C.
+    """Run the whole pipeline on paper, with a live view, until Ctrl-C; a recording ends by itself.
 
     \b
     Example:
@@ -100,7 +101,7 @@ class Session:
         self._as_json = as_json
         self._duration_ns = None if seconds is None else int(seconds * NS_PER_S)
         self._began_ns = monotonic_ns()
-        self._said_restarts: dict[str, int] = {}
+        self._ended_ns = 0
 
     @property
     def seconds(self) -> int:
@@ -152,11 +153,20 @@ class Session:
             if now_ns - shown_ns < every_ns:
                 continue
             shown_ns = now_ns
+            if self._played_out(now_ns):
+                return
             self.model.on_statuses(supervisor.statuses(), now_ns)
             if view is not None:
                 view.draw(self.model, self.seconds, time.time_ns())
             else:
                 self._say(plain_line(self.model, self.seconds))
+
+    def _played_out(self, now_ns: int) -> bool:
+        """The recording has ended, and what came last has had its time to reach the database."""
+        if self.plan.config.settings.venue.name != "recording" or not self.model.total(GATEWAY, "feed_ended"):
+            return False
+        self._ended_ns = self._ended_ns or now_ns
+        return now_ns - self._ended_ns >= _SETTLE_NS
 
     def _say(self, line: str) -> None:
         """Progress: to standard output, which a summary in JSON has for itself; nothing while the live view owns the screen."""

@@ -14,7 +14,7 @@ from pipeline.base.errors import BadInput, PortInUse
 from pipeline.base.settings import VENUE_NAMES
 from processes.fake_settings import FAKE_DB, fake_addresses, is_default
 from processes.procfile import PROCFILE, PROCFILE_DEMO, RoleCommand, find_procfile, read_procfile
-from processes.supervisor import run_folder
+from processes.runs import run_folder
 
 ORIGIN = "polybot up"
 RECORDING = "recording:"

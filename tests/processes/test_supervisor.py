@@ -20,7 +20,8 @@ from pipeline.base.settings import Settings
 from pipeline.bus.transport import socket_folder
 from processes.child_output import FileOutput, JsonOutput
 from processes.procfile import RoleCommand
-from processes.supervisor import Supervisor, how_it_ended, run_folder
+from processes.runs import run_folder
+from processes.supervisor import Supervisor, how_it_ended
 
 UNTIL_INPUT_ENDS = "import sys; print('up', flush=True); sys.stdin.read()"
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"

@@ -1,0 +1,42 @@
+"""The folders of past sessions below the state directory, and their end."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+_SESSION = re.compile(r"(\d{8}-\d{6})-[0-9a-f]+")
+
+
+def run_folder(state_dir: Path, session_id: str) -> Path:
+    """Where the effective configuration, the logs and the recording of one session are."""
+    return state_dir / "runs" / session_id
+
+
+def prune_runs(state_dir: Path, keep_days: int, now: datetime) -> list[str]:
+    """Delete the folders of sessions that began more than ``keep_days`` days before ``now`` (UTC); 0 keeps all.
+
+    Folders that are not named as a session are left alone. Call it while no session runs. Returns the names of the deleted.
+    """
+    if not keep_days:
+        return []
+    oldest = now - timedelta(days=keep_days)
+    deleted = []
+    for folder in sorted((state_dir / "runs").glob("*")):
+        began = _began(folder.name)
+        if began is not None and began < oldest and folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder, ignore_errors=True)
+            deleted.append(folder.name)
+    return deleted
+
+
+def _began(name: str) -> datetime | None:
+    match = _SESSION.fullmatch(name)
+    if match is None:
+        return None
+    try:
+        return datetime.strptime(match[1], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None

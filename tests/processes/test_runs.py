@@ -1,0 +1,24 @@
+"""Old sessions are deleted, and nothing that is not one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from processes.runs import prune_runs, run_folder
+
+NOW = datetime(2026, 3, 20, tzinfo=UTC)
+
+
+def test_sessions_older_than_the_limit_go_and_all_else_stays(tmp_path):
+    names = ["20260305-235959-1f", "20260306-000001-2a", "20260319-000000-3", "20261399-000000-1", "my-notes"]
+    for name in names:
+        run_folder(tmp_path, name).mkdir(parents=True)
+        (run_folder(tmp_path, name) / "writer.log").write_text("x")
+    assert prune_runs(tmp_path, 14, NOW) == ["20260305-235959-1f"]
+    assert sorted(folder.name for folder in (tmp_path / "runs").iterdir()) == sorted(names[1:])
+
+
+def test_zero_days_keeps_all(tmp_path):
+    run_folder(tmp_path, "19990101-000000-1").mkdir(parents=True)
+    assert prune_runs(tmp_path, 0, NOW) == []
+    assert prune_runs(tmp_path / "nowhere", 14, NOW) == []
