@@ -20,7 +20,7 @@ from pipeline.fake_venue.gamma import Listing
 from pipeline.fake_venue.market import FakeMarket
 from pipeline.fake_venue.wire import Frame
 
-FRAMES_PER_ACTION = 1.24
+FRAMES_PER_ACTION = 1.135
 """Mean number of ``price_change`` frames that one decision of the flow causes."""
 BURST_SIGMA = 0.7
 """Spread of the per-second rate: p99 about four times the mean, as measured on the live venue."""

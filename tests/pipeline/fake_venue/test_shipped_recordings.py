@@ -44,10 +44,10 @@ def test_the_long_recording_holds_every_kind_of_frame(repository: Path) -> None:
         json.loads(msg.data).get("event_type") for msg in source.messages() if isinstance(msg, RawFrame) and msg.data[:1] == b"{"
     )
     assert kinds == {
-        "price_change": 21_897,
-        "best_bid_ask": 1_318,
-        "book": 184,
-        "last_trade_price": 118,
-        "new_market": 22,
+        "price_change": 23_711,
+        "best_bid_ask": 1_270,
+        "book": 196,
+        "last_trade_price": 128,
+        "new_market": 19,
         "market_resolved": 1,
     }
