@@ -14,9 +14,9 @@ from pipeline.base.units import NS_PER_MS, NS_PER_S, parse_price_e6, parse_size_
 from pipeline.bus.stage import Gap, PeerStarted, Stage
 from pipeline.market.book import CrossedBook
 from pipeline.market.budget import ResyncBudget
-from pipeline.market.catalogue import Catalogue
 from pipeline.market.hashed import HashedBook
-from pipeline.market.sequenced import SeqLine, SequencedBook
+from pipeline.market.sequenced import SequencedBook
+from pipeline.market.shelf import Shelf
 from pipeline.market.token_book import BookRules, MarketFeed, TokenBook, venue_ns_of
 from pipeline.messages import Message
 from pipeline.messages.control import BookWanted, JobDue
@@ -66,11 +66,7 @@ class BookBuilder(Stage):
             resync=resync,
         )
         self.staleness_ns = staleness_ms * NS_PER_MS
-        self.catalogue = Catalogue()
-        self.feeds: dict[str, MarketFeed] = {}
-        self.hashed: dict[str, HashedBook] = {}
-        self.sequenced: dict[str, SequencedBook] = {}
-        self._lines: dict[str, SeqLine] = {}
+        self.shelf = Shelf(self.rules)
         self._budget = ResyncBudget(resyncs_per_minute)
         self._timers: list[tuple[int, str]] = []
         self._timed: dict[str, int] = {}
@@ -78,7 +74,6 @@ class BookBuilder(Stage):
         self._status_due_ns: int | None = None
         self._heard_ns = 0
         self._now_ns = 0
-        self._links_down: set[str] = set()
         self._bad_frames = 0
 
     # --- messages --------------------------------------------------------------------------------------------------
@@ -89,7 +84,7 @@ class BookBuilder(Stage):
         if kind is BookDelta:
             self._heard_ns = now_ns
             assert isinstance(msg, BookDelta)
-            book = self.sequenced.get(msg.token_id) or self._follow_sequenced(msg.token_id, msg.market)
+            book = self.shelf.of_stream(msg.token_id, msg.market)
             out = book.take_delta(msg, now_ns)
             feed = book.feed
             if not feed.unsaid:
@@ -102,7 +97,7 @@ class BookBuilder(Stage):
         return self._on_other(msg, now_ns)
 
     def _on_change(self, msg: VenuePriceChange, now_ns: int) -> list[Message]:
-        book = self.hashed.get(msg.token_id) or self._follow_hashed(msg.token_id, msg.market)
+        book = self.shelf.of_venue(msg.token_id, msg.market)
         try:
             out = book.take_change(msg, now_ns)
         except BadFrame:
@@ -127,12 +122,14 @@ class BookBuilder(Stage):
             case VenueTrade():
                 return self._on_trade(msg, now_ns)
             case TickSizeChange():
-                known = self.hashed.get(msg.token_id)
+                known = self.shelf.hashed.get(msg.token_id)
                 return NOTHING if known is None else self._after(known, known.take_tick(msg, now_ns), now_ns)
             case MarketResolved():
                 reason = f"resolved: {msg.winning_outcome or msg.winning_token_id}"
                 return [
-                    out for book in self._books(msg.token_ids) for out in self._after(book, book.resolve(now_ns, reason), now_ns)
+                    out
+                    for book in self.shelf.known(msg.token_ids)
+                    for out in self._after(book, book.resolve(now_ns, reason), now_ns)
                 ]
             case FeedStatus():
                 return self._on_link(msg, now_ns)
@@ -143,10 +140,10 @@ class BookBuilder(Stage):
     def _on_book(self, msg: VenueBook, now_ns: int) -> list[Message]:
         """A whole book; a refused one is counted, and the wait for another goes on."""
         book: HashedBook | SequencedBook
-        if msg.seq is not None or msg.token_id in self.sequenced:
-            book = self.sequenced.get(msg.token_id) or self._follow_sequenced(msg.token_id, msg.market)
+        if msg.seq is not None or msg.token_id in self.shelf.sequenced:
+            book = self.shelf.of_stream(msg.token_id, msg.market)
         else:
-            book = self.hashed.get(msg.token_id) or self._follow_hashed(msg.token_id, msg.market)
+            book = self.shelf.of_venue(msg.token_id, msg.market)
         try:
             out = book.take_book(msg, now_ns)
         except CrossedBook:
@@ -158,7 +155,7 @@ class BookBuilder(Stage):
         return self._after(book, out, now_ns)
 
     def _on_trade(self, msg: VenueTrade, now_ns: int) -> list[Message]:
-        feed = self._feed(msg.market)
+        feed = self.shelf.feed(msg.market)
         try:
             price_e6, size_e6 = parse_price_e6(msg.price), parse_size_e6(msg.size)
             if msg.side != "BUY" and msg.side != "SELL":
@@ -183,54 +180,34 @@ class BookBuilder(Stage):
             )
         ]
         for book in feed.tokens:
-            if isinstance(book, HashedBook):
-                out += self._after(book, book.take_trade(now_ns), now_ns)
+            out += self._after(book, book.take_trade(now_ns), now_ns)
         self._say_later(feed, now_ns)
         return out
 
     def _on_universe(self, msg: MarketUniverse, now_ns: int) -> list[Message]:
         """Learn what the markets' hashes need; forget the tokens that are followed no longer."""
-        old, self.catalogue = self.catalogue, Catalogue(msg.markets)
-        for market in msg.markets:
-            feed = self.feeds.get(market.market_id)
-            if feed is not None:
-                feed.set_market(market)
-                for book in feed.tokens:
-                    if isinstance(book, HashedBook):
-                        book.learn_statics()
         out: list[Message] = []
-        for market_id in old.markets:
-            if market_id not in self.catalogue.markets and market_id in self.feeds:
-                out += self._forget(self.feeds.pop(market_id), now_ns)
+        for feed in self.shelf.follow(msg.markets):
+            for book in feed.tokens:
+                out += book.flush(now_ns)
+                self._budget.settled(book.token_id)
+            out.append(feed.status(now_ns))
         return out
-
-    def _forget(self, feed: MarketFeed, now_ns: int) -> list[Message]:
-        out: list[Message] = []
-        for book in feed.tokens:
-            out += book.flush(now_ns)
-            self._budget.settled(book.token_id)
-            self.hashed.pop(book.token_id, None)
-            self.sequenced.pop(book.token_id, None)
-        self._lines.pop(feed.market_id, None)
-        return [*out, feed.status(now_ns)]
 
     def _on_link(self, msg: FeedStatus, now_ns: int) -> list[Message]:
         """A link that is down takes its tokens' books with it, until what comes next proves them."""
-        if msg.state == "up":
-            self._links_down.discard(msg.link_id)
         if msg.state != "down":
             return []
-        self._links_down.add(msg.link_id)
         reason = f"link {msg.link_id} is down" + (f": {msg.reason}" if msg.reason else "")
-        return [out for book in self._books(msg.token_ids) for out in self._after(book, book.silent(now_ns, reason), now_ns)]
+        return [out for book in self.shelf.known(msg.token_ids) for out in self._after(book, book.silent(now_ns, reason), now_ns)]
 
     def _on_bad_frame(self, msg: BadFeedFrame, now_ns: int) -> list[Message]:
         self._bad_frames += 1
         if msg.market:
-            feed = self._feed(msg.market)
+            feed = self.shelf.feed(msg.market)
             feed.counts["invalid"] += 1
             self._say_later(feed, now_ns)
-        book = self.hashed.get(msg.token_id)
+        book = self.shelf.hashed.get(msg.token_id)
         return [] if book is None else self._after(book, book.doubt(now_ns, f"a frame was refused: {msg.reason}"), now_ns)
 
     def missed(self, gap: Gap, now_ns: int) -> Iterable[Message]:
@@ -238,7 +215,7 @@ class BookBuilder(Stage):
         token_id = gap.topic.partition(".")[2]
         return [
             out
-            for book in self._books((token_id,))
+            for book in self.shelf.known((token_id,))
             for out in self._after(book, book.silent(now_ns, "messages of the feed were lost"), now_ns)
         ]
 
@@ -248,7 +225,7 @@ class BookBuilder(Stage):
             return NOTHING
         return [
             out
-            for book in [*self.hashed.values(), *self.sequenced.values()]
+            for book in self.shelf.all()
             for out in self._after(book, book.silent(now_ns, "the gateway was restarted"), now_ns)
         ]
 
@@ -259,18 +236,18 @@ class BookBuilder(Stage):
         if not "book.".startswith(f"{stream}{dot}"):
             return
         exact, whole, _ = key.partition("\0")
-        for token_id, book in [*self.hashed.items(), *self.sequenced.items()]:
-            if token_id == exact if whole else token_id.startswith(key):
+        for book in self.shelf.all():
+            if book.token_id == exact if whole else book.token_id.startswith(key):
                 snapshot = book.current(self._now_ns)
                 if snapshot is not None:
                     yield snapshot
 
     def counts(self) -> dict[str, int]:
         """Totals over all markets, for heartbeats and summaries."""
-        feeds = self.feeds.values()
+        feeds = self.shelf.feeds.values()
         found = {
-            "tokens": len(self.hashed) + len(self.sequenced),
-            "batches": sum(book.seq for book in self.hashed.values()),
+            "tokens": len(self.shelf),
+            "batches": sum(book.seq for book in self.shelf.hashed.values()),
             "snapshots": sum(feed.snapshots for feed in feeds),
             "deltas": sum(feed.deltas for feed in feeds),
             "trades": sum(feed.trades for feed in feeds),
@@ -298,7 +275,7 @@ class BookBuilder(Stage):
             if self._timed.get(token_id) != due_ns:
                 continue
             del self._timed[token_id]
-            book = self.hashed.get(token_id)
+            book = self.shelf.hashed.get(token_id)
             if book is not None:
                 done = book.deadline(now_ns) if book.due_ns is not None and book.due_ns <= now_ns else []
                 out += self._after(book, done, now_ns)
@@ -310,38 +287,12 @@ class BookBuilder(Stage):
     def stop(self, now_ns: int) -> Iterable[Message]:
         """Apply what is still held back, and say how every market stands."""
         out: list[Message] = []
-        for book in [*self.hashed.values(), *self.sequenced.values()]:
+        for book in self.shelf.all():
             out += book.flush(now_ns)
             self._say_later(book.feed, now_ns)
         return out + self._statuses(now_ns)
 
     # --- small steps -----------------------------------------------------------------------------------------------
-
-    def _feed(self, market_id: str) -> MarketFeed:
-        feed = self.feeds.get(market_id)
-        if feed is None:
-            feed = self.feeds[market_id] = MarketFeed(market_id)
-            market = self.catalogue.market(market_id)
-            if market is not None:
-                feed.set_market(market)
-        return feed
-
-    def _follow_hashed(self, token_id: str, market_id: str) -> HashedBook:
-        book = self.hashed[token_id] = HashedBook(token_id, self._feed(market_id), self.rules)
-        return book
-
-    def _follow_sequenced(self, token_id: str, market_id: str) -> SequencedBook:
-        line = self._lines.setdefault(market_id, SeqLine())
-        book = self.sequenced[token_id] = SequencedBook(token_id, self._feed(market_id), self.rules, line)
-        return book
-
-    def _books(self, token_ids: Iterable[str]) -> list[TokenBook]:
-        found: list[TokenBook] = []
-        for token_id in token_ids:
-            book = self.hashed.get(token_id) or self.sequenced.get(token_id)
-            if book is not None:
-                found.append(book)
-        return found
 
     def _after(self, book: TokenBook, out: list[Message], now_ns: int) -> list[Message]:
         """What follows from a token's step: its timer, the book it wants, the market's status."""
@@ -368,7 +319,7 @@ class BookBuilder(Stage):
         out: list[Message] = []
         while (turn := self._budget.take(now_ns)) is not None:
             token_id, spent = turn
-            book = self.hashed.get(token_id) or self.sequenced.get(token_id)
+            book = self.shelf.find(token_id)
             if book is None or not book.awaiting:
                 self._budget.settled(token_id)
             elif spent:
@@ -386,7 +337,7 @@ class BookBuilder(Stage):
     def _snapshots(self, now_ns: int) -> list[Message]:
         """Every book for the database: at once, or when its open batch has ended."""
         out: list[Message] = []
-        for book in [*self.hashed.values(), *self.sequenced.values()]:
+        for book in self.shelf.all():
             if book.is_whole:
                 out += self._stored(book, now_ns)
             else:
@@ -402,7 +353,7 @@ class BookBuilder(Stage):
         """Tell quiet from dead: a token without news is quiet while others are heard, and stale when nothing is."""
         out: list[Message] = []
         silent = now_ns - self._heard_ns > self.staleness_ns
-        for book in [*self.hashed.values(), *self.sequenced.values()]:
+        for book in self.shelf.all():
             if now_ns - book.heard_ns > self.staleness_ns:
                 if silent:
                     out += book.silent(now_ns, f"nothing heard for {(now_ns - self._heard_ns) // NS_PER_MS} ms")

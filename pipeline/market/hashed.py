@@ -341,8 +341,7 @@ class HashedBook(TokenBook):
         if None not in given and given != (feed.min_order_size, feed.neg_risk):
             feed.min_order_size, feed.neg_risk = given
             for other in feed.tokens:
-                if isinstance(other, HashedBook):
-                    other.learn_statics()
+                other.learn_statics()
         self.learn_statics()
 
     def _next_seq(self, venue_ts: str | None, ts_ns: int) -> None:

@@ -120,6 +120,17 @@ class TokenBook:
         """The last sequence number of the generic stream; None for a token of the venue."""
         return None
 
+    def learn_statics(self) -> None:
+        """The catalogue told something new of the market."""
+
+    def take_trade(self, now_ns: int) -> list[Message]:
+        """A trade of the market was noted."""
+        return []
+
+    def doubt(self, now_ns: int, reason: str) -> list[Message]:
+        """A frame about the token was refused."""
+        return []
+
     def deadline(self, now_ns: int) -> list[Message]:
         """Time has reached ``due_ns``."""
         return []
