@@ -44,7 +44,10 @@ _KILL_RESERVE_MS = 500
 
 @dataclass(frozen=True)
 class RoleStatus:
-    """How one role stands. ``counts`` are those of the running process, ``totals`` of all its processes in this session."""
+    """How one role stands. ``counts`` are those of the running process, ``totals`` of all its processes in this session.
+
+    ``last_death`` says how its last process ended by itself, and its last line; "" if none did.
+    """
 
     role: str
     state: LifeState
@@ -53,6 +56,7 @@ class RoleStatus:
     silence_ns: int | None
     counts: dict[str, int]
     totals: dict[str, int]
+    last_death: str = ""
 
 
 @dataclass
@@ -66,6 +70,7 @@ class _Role:
     past: dict[str, int] = field(default_factory=dict)
     run_id: str = ""
     dead_run_id: str = ""
+    last_death: str = ""
 
     def totals(self) -> dict[str, int]:
         return {key: self.past.get(key, 0) + self.counts.get(key, 0) for key in self.past | self.counts}
@@ -151,6 +156,7 @@ class Supervisor:
                 silence_ns=role.life.silence_ns(now_ns),
                 counts=dict(role.counts),
                 totals=role.totals(),
+                last_death=role.last_death,
             )
             for name, role in self._roles.items()
         )
@@ -207,6 +213,7 @@ class Supervisor:
         role.life.on_exit(now_ns, refused=code == BadInput.exit_code)
         said = child.last_line()
         name = role.command.role
+        role.last_death = f"{how_it_ended(code)}: {said}"
         self._log.warning(events.ROLE_DIED, child=name, pid=child.pid, ended=how_it_ended(code), said=said)
         if role.life.state == "given_up":
             if code == BadInput.exit_code:

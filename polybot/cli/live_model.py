@@ -46,6 +46,8 @@ class PipelineModel:
         self.halted: str | None = None
         self.accepts = False
         self.fills = 0
+        self.latest_ns = 0
+        """The time of the newest message: what a recording takes for the present."""
         self.statuses: tuple[RoleStatus, ...] = ()
         self._tokens: dict[str, TokenRow] = {}
         self._orders: dict[str, OpenOrder] = {}
@@ -58,6 +60,7 @@ class PipelineModel:
 
     def on_message(self, msg: Message) -> None:
         """One message of ``universe``, ``book`` or ``exec``; any other kind changes nothing."""
+        self.latest_ns = max(self.latest_ns, msg.ts_ns)
         match msg:
             case BookSnapshot():
                 self._token(msg.token_id).book = msg

@@ -14,7 +14,7 @@ from polybot.cli.live_model import PipelineModel, TokenRow
 
 _STATE_STYLES = {"VERIFIED": "green", "QUIET": "green", "STALE": "yellow", "RESYNCING": "yellow", "SUSPECT": "red", "DEAD": "dim"}
 _LIFE_STYLES = {"running": "green", "starting": "yellow", "waiting": "red", "given_up": "bold red"}
-_OTHER_LINES = 11
+_OTHER_LINES = 12
 """Lines of the screen that are neither tokens nor processes."""
 
 
@@ -80,7 +80,17 @@ def screen(model: PipelineModel, title: str, seconds: int, now_ns: int, height: 
     if len(rows) > len(shown):
         parts.append(Text(f" and {len(rows) - len(shown)} more tokens", style="dim"))
     parts += [_trading_line(model), _process_table(model)]
+    deaths = death_lines(model)
+    if deaths:
+        parts.append(Text(f" {deaths[-1]}", style="yellow", no_wrap=True, overflow="ellipsis"))
     return Group(*parts)
+
+
+def death_lines(model: PipelineModel) -> list[str]:
+    """For each role that has died: how often, and how the last time."""
+    return [
+        f"{status.role} died ({status.last_death}); restarts: {status.restarts}" for status in model.statuses if status.last_death
+    ]
 
 
 def _token_table(rows: list[TokenRow], now_ns: int) -> Table:

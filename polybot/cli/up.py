@@ -17,7 +17,7 @@ from pipeline.base.log import set_up_logging
 from pipeline.base.units import NS_PER_MS, NS_PER_S
 from pipeline.bus.topology import GATEWAY, SUPERVISOR
 from polybot.cli.live_model import PipelineModel
-from polybot.cli.live_view import LiveView, plain_line
+from polybot.cli.live_view import LiveView, death_lines, plain_line
 from polybot.cli.onlooker import Onlooker
 from polybot.cli.options import config_option
 from polybot.cli.up_plan import Asked, UpPlan, plan_up
@@ -97,11 +97,13 @@ class Session:
     def __init__(self, plan: UpPlan, *, live: bool, as_json: bool, seconds: float | None) -> None:
         self.plan = plan
         self.model = PipelineModel()
+        self._recorded = plan.config.settings.venue.name == "recording"
         self._live = live
         self._as_json = as_json
         self._duration_ns = None if seconds is None else int(seconds * NS_PER_S)
         self._began_ns = monotonic_ns()
         self._ended_ns = 0
+        self._told: set[str] = set()
 
     @property
     def seconds(self) -> int:
@@ -157,13 +159,17 @@ class Session:
                 return
             self.model.on_statuses(supervisor.statuses(), now_ns)
             if view is not None:
-                view.draw(self.model, self.seconds, time.time_ns())
+                view.draw(self.model, self.seconds, self.model.latest_ns if self._recorded else time.time_ns())
             else:
+                for line in death_lines(self.model):
+                    if line not in self._told:
+                        self._told.add(line)
+                        self._say(line)
                 self._say(plain_line(self.model, self.seconds))
 
     def _played_out(self, now_ns: int) -> bool:
-        """The recording has ended, and what came last has had its time to reach the database."""
-        if self.plan.config.settings.venue.name != "recording" or not self.model.total(GATEWAY, "feed_ended"):
+        """A recording has ended, and what came last has had its time to reach the database."""
+        if not self._recorded or not self.model.total(GATEWAY, "feed_ended"):
             return False
         self._ended_ns = self._ended_ns or now_ns
         return now_ns - self._ended_ns >= _SETTLE_NS

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from pipeline.messages.market import BookSnapshot, Level
 from polybot.cli.live_model import PipelineModel
-from polybot.cli.live_view import plain_line, screen, show_age, show_dollars
+from polybot.cli.live_view import death_lines, plain_line, screen, show_age, show_dollars
 from processes.supervisor import RoleStatus
 
 S = 1_000_000_000
@@ -58,12 +58,20 @@ def test_the_screen_shows_books_and_processes():
 def test_tokens_that_do_not_fit_are_counted():
     text = drawn(model_with(40), height=24)
     assert len(text.splitlines()) <= 24
-    assert "and 29 more tokens" in text
+    assert "and 30 more tokens" in text
 
 
 def test_without_a_terminal_one_line_says_where_it_stands():
     line = plain_line(model_with(2), 12)
     assert line == "  12 s  books 2/2 verified  frames 4,321  quotes 0 (0 open)  fills 0  PnL $0.00 simulated  restarts 1"
+
+
+def test_the_last_death_of_a_process_is_told():
+    model = model_with(1)
+    died = RoleStatus("writer", "waiting", None, 2, None, {}, {}, "exit code 1: disk is full")
+    model.on_statuses([died], 2 * S)
+    assert death_lines(model) == ["writer died (exit code 1: disk is full); restarts: 2"]
+    assert "writer died (exit code 1: disk is full); restarts: 2" in drawn(model)
 
 
 def test_dollars_and_ages_read_well():
