@@ -67,6 +67,7 @@ class BookBuilder(Stage):
         )
         self.staleness_ns = staleness_ms * NS_PER_MS
         self.shelf = Shelf(self.rules)
+        self.feeds, self.hashed, self.sequenced = self.shelf.feeds, self.shelf.hashed, self.shelf.sequenced
         self._budget = ResyncBudget(resyncs_per_minute)
         self._timers: list[tuple[int, str]] = []
         self._timed: dict[str, int] = {}
