@@ -72,7 +72,7 @@ def quoted(run: Composition, market_id: str, messages: int) -> Quoted:
     engine = next(stage for stage in run.traders if isinstance(stage, Executor))
     total: int | None = 0
     for holding in engine.ledger.portfolio:
-        book = run.builder.sequenced.get(holding.token_id)
+        book = run.builder.shelf.find(holding.token_id)
         tops = None if book is None else book.book
         bid, ask = (None, None) if tops is None else (tops.best_bid, tops.best_ask)
         unrealised = holding.unrealised_e6(None if bid is None or ask is None else (bid + ask) // 2)

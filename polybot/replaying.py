@@ -87,7 +87,7 @@ def replay_file(
             skipped = f"; {counts['bad_frames']} lines could not be understood" if counts["bad_frames"] else ""
             raise BadInput(f"{path}: no line is about market {market_id}{skipped}; check the MARKET_ID")
         run.finish()
-        feeds = run.builder.feeds.values()
+        feeds = run.builder.shelf.feeds.values()
         return Replayed(
             path,
             market_id,

@@ -70,7 +70,7 @@ class ServiceRunner:
         error = ""
         frames = 0
         try:
-            frames = await run_stream(run, feed, spec.max_messages)
+            frames = await run_stream(run.lockstep, feed, spec.max_messages)
         except PolybotError as failure:
             error = str(failure)
         run.finish()

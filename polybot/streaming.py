@@ -1,22 +1,23 @@
-"""A live websocket into a composition: frames as they come, timers as time passes, until the stream ends."""
+"""A live websocket into a lockstep run: frames as they come, timers as time passes, until the stream ends."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pipeline.base.clock import SystemClock
 from pipeline.base.settings import VenueSection
+from pipeline.bus.compose import Lockstep
 from pipeline.bus.edge import AsyncEdge
 from pipeline.bus.topology import GATEWAY
 from pipeline.messages import Message
 from pipeline.messages.edges import FeedEnded, RawFrame
 from pipeline.venue.generic_ws import GenericFeed, generic_subscription
 from pipeline.venue.market_ws import MarketFeed
-from polybot.composition import Composition
 
 _TICK_S = 0.1
+Shown = Callable[[int], None]
 
 
 class Outward:
@@ -51,10 +52,17 @@ def venue_feed(url: str) -> MarketFeed:
     return MarketFeed(url, VenueSection(), SystemClock(), random.Random())
 
 
-async def run_stream(run: Composition, edge: AsyncEdge, max_messages: int | None = None) -> int:
-    """Feed a composition from an edge until the stream ends or ``max_messages`` frames came; how many came.
+async def run_stream(
+    run: Lockstep,
+    edge: AsyncEdge,
+    max_messages: int | None = None,
+    *,
+    for_s: float | None = None,
+    shown: Shown = lambda done: None,
+) -> int:
+    """Feed a lockstep run from an edge until the stream ends, ``max_messages`` frames came or ``for_s`` seconds passed; how many came.
 
-    The composition is not finished here. Raises BadInput if the connection never came about.
+    The run is not stopped here. Raises BadInput if the connection never came about.
     """
     clock = SystemClock()
     ended = asyncio.Event()
@@ -65,20 +73,21 @@ async def run_stream(run: Composition, edge: AsyncEdge, max_messages: int | None
         if ended.is_set():
             return
         frames += type(msg) is RawFrame
-        run.pass_time(msg.ts_ns)
-        run.lockstep.hear(GATEWAY, msg)
-        run.lockstep.run_until_idle()
+        shown(frames)
+        run.run(to_ns=msg.ts_ns)
+        run.hear(GATEWAY, msg)
+        run.run_until_idle()
         if type(msg) is FeedEnded or (max_messages is not None and frames >= max_messages):
             ended.set()
 
     async def tick() -> None:
         while True:
             await asyncio.sleep(_TICK_S)
-            run.pass_time(clock.now_ns())
+            run.run(to_ns=clock.now_ns())
 
     tasks = [asyncio.ensure_future(work) for work in (edge.run(emit), tick(), ended.wait())]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, timeout=for_s, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
     finally:

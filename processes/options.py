@@ -19,7 +19,7 @@ import zmq
 from filelock import FileLock, Timeout
 
 from pipeline.base import events
-from pipeline.base.clock import SystemClock
+from pipeline.base.clock import EventClock, SystemClock
 from pipeline.base.config import Config, load_config
 from pipeline.base.errors import PolybotError, RoleTaken
 from pipeline.base.log import LEVELS, get_logger, set_up_logging
@@ -116,7 +116,9 @@ def run_process(
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         transport = choose_transport(settings.bus.transport, state_dir, settings.bus.base_port)
         try:
-            runner = Runner(stage, identity, SystemClock(), transport, context, edges=edges, inline=inline, options=options)
+            # A recording is played on its own time: whoever hears it lives then.
+            clock = EventClock() if settings.venue.name == "recording" else SystemClock()
+            runner = Runner(stage, identity, clock, transport, context, edges=edges, inline=inline, options=options)
             runner.run(lambda: not stop.is_set())
         except PolybotError:
             raise
