@@ -40,7 +40,8 @@ class Recorder:
         now_ns = SystemClock().now_ns()
         venue = venue_of_url(url) if markets else "generic"
         self._writer = RecordingWriter(folder, venue=venue, started_ns=now_ns)
-        self._gateway = Gateway(mirror=False, record=self._writer.write)
+        word = "" if markets else "stream"  # generic frames need not name their market to be recorded
+        self._gateway = Gateway(market=word, mirror=False, record=self._writer.write)
         self._edge: AsyncEdge
         if markets:
             self._edge = venue_feed(url)

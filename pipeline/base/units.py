@@ -20,6 +20,7 @@ UsdcE6 = NewType("UsdcE6", int)
 ONE_E6 = 1_000_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+_LONGEST_NUMBER = 400
 
 
 def parse_e6(text: str) -> int:
@@ -37,14 +38,23 @@ def parse_e6(text: str) -> int:
 
 
 def _e6_of_decimal(text: str) -> int:
-    """The slow way, for exponents, long tails of zeros and errors."""
+    """The slow way, for exponents, long tails of zeros and errors. Never rounds, however many digits there are."""
+    if not text.isascii() or len(text) > _LONGEST_NUMBER:
+        raise ValueError(f"{text[:40]!r} is not a decimal number")
     try:
-        scaled = Decimal(text) * ONE_E6
-    except (ArithmeticError, ValueError):  # a huge exponent overflows
+        sign, digits, exponent = Decimal(text).as_tuple()
+    except (ArithmeticError, ValueError):
         raise ValueError(f"{text!r} is not a decimal number") from None
-    if not scaled.is_finite() or scaled != scaled.to_integral_value():
-        raise ValueError(f"{text!r} is not a finite number with at most six decimal places")
-    return int(scaled)
+    if not isinstance(exponent, int) or abs(exponent) > _LONGEST_NUMBER:
+        raise ValueError(f"{text!r} is not a finite number of a sensible size")
+    value = int("".join(map(str, digits)))
+    if exponent >= -6:
+        value *= 10 ** (exponent + 6)
+    else:
+        value, rest = divmod(value, 10 ** (-6 - exponent))
+        if rest:
+            raise ValueError(f"{text!r} has more than six decimal places")
+    return -value if sign else value
 
 
 @lru_cache(maxsize=65_536)

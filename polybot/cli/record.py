@@ -61,4 +61,4 @@ def command(
     if as_json:
         print_json({"url": url, "out": str(out), "lines": recorder.lines, "counts": recorder.counts()})
     else:
-        click.echo(f"{recorder.counts()['frames']:,} frames recorded in {out}; `polybot replay {out} all` reads them back")
+        click.echo(f"{recorder.counts()['frames']:,} frames recorded in {out}; `polybot replay {out} MARKET_ID` reads them back")

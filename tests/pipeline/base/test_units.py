@@ -100,3 +100,20 @@ def test_rounding_to_a_grid_goes_the_named_way(value, step):
 def test_a_complement_is_what_is_left_of_one(price):
     assert complement_e6(price) + price == ONE_E6
     assert complement_e6(complement_e6(price)) == price
+
+
+@pytest.mark.parametrize("text", ["1." + "0" * 37 + "1", "1e999999", "-1e-999999", "٣", "1" * 500, "0x10", "1_000"])
+def test_a_number_that_would_be_rounded_or_guessed_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"decimal|sensible"):
+        parse_e6(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e2", 100_000_000), ("1.5e-6", None), ("1.20000000000", 1_200_000), ("-2E-1", -200_000)]
+)
+def test_exponents_and_long_tails_of_zeros_are_exact(text: str, value: int | None) -> None:
+    if value is None:
+        with pytest.raises(ValueError, match="six decimal places"):
+            parse_e6(text)
+    else:
+        assert parse_e6(text) == value
