@@ -40,6 +40,7 @@ from processes.supervised import Child
 
 _TURN_MS = 50
 _KILL_RESERVE_MS = 500
+_ONE_REQUEST_NS = 500 * NS_PER_MS
 
 
 @dataclass(frozen=True)
@@ -263,11 +264,19 @@ def how_it_ended(code: int) -> str:
 
 
 class StopSignals:
-    """Counts what asks this process to stop: SIGINT, SIGTERM, SIGHUP, Ctrl-Break, where the platform has them. A context manager."""
+    """Hears what asks this process to stop: SIGINT, SIGTERM, SIGHUP, Ctrl-Break, where the platform has them. A context manager.
+
+    ``insists``: it was asked again. Signals within half a second are one request, as a launcher may pass on the terminal's Ctrl-C.
+    """
 
     def __init__(self) -> None:
-        self.count = 0
+        self.requests = 0
+        self._last_ns = 0
         self._before: dict[int, Any] = {}
+
+    @property
+    def insists(self) -> bool:
+        return self.requests > 1
 
     def __enter__(self) -> StopSignals:
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
@@ -281,7 +290,10 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.count += 1
+        now_ns = monotonic_ns()
+        if not self.requests or now_ns - self._last_ns >= _ONE_REQUEST_NS:
+            self.requests += 1
+        self._last_ns = now_ns
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -299,8 +311,8 @@ def main(config: Config, session_id: str, procfile: Path | None) -> None:
     person = sys.stdout.isatty()
     output = PrefixedOutput(sys.stdout, roles, colour="NO_COLOR" not in os.environ) if person else JsonOutput(sys.stdout)
     set_up_logging(config.settings.log.level, role_stream(output, SUPERVISOR), role=SUPERVISOR)
-    with StopSignals() as told, Supervisor(commands, config, session_id, output, hurry=lambda: told.count > 1) as supervisor:
-        while not told.count and not output.closed:
+    with StopSignals() as told, Supervisor(commands, config, session_id, output, hurry=lambda: told.insists) as supervisor:
+        while not told.requests and not output.closed:
             supervisor.step()
 
 

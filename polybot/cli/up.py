@@ -117,7 +117,7 @@ class Session:
         seconds = 0
         with StopSignals() as told:
             output = FileOutput(Path(settings.bus.state_dir) / "runs" / session_id)
-            supervisor = Supervisor(self.plan.commands, self.plan.config, session_id, output, hurry=lambda: told.count > 1)
+            supervisor = Supervisor(self.plan.commands, self.plan.config, session_id, output, hurry=lambda: told.insists)
             self._say(f"{self.plan.title}; logs in {supervisor.run_dir}" + (f"; {self.plan.note}" if self.plan.note else ""))
             set_up_logging(settings.log.level, role_stream(output, SUPERVISOR), role=SUPERVISOR)
             try:
@@ -145,7 +145,7 @@ class Session:
     def _watch(self, supervisor: Supervisor, look: Onlooker, view: LiveView | None, told: StopSignals) -> None:
         shown_ns = 0
         every_ns = _PLAIN_NS if view is None else _DRAW_NS
-        while not told.count:
+        while not told.requests:
             supervisor.step(_TURN_MS)
             for arrival in look.receive(0):
                 self.model.on_message(arrival.message)

@@ -21,7 +21,7 @@ from pipeline.bus.transport import socket_folder
 from processes.child_output import FileOutput, JsonOutput
 from processes.procfile import RoleCommand
 from processes.runs import run_folder
-from processes.supervisor import Supervisor, how_it_ended
+from processes.supervisor import StopSignals, Supervisor, how_it_ended
 
 UNTIL_INPUT_ENDS = "import sys; print('up', flush=True); sys.stdin.read()"
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
@@ -239,3 +239,13 @@ def test_a_supervisor_killed_by_force_leaves_no_orphan_and_does_not_block_the_ne
 
 def test_the_end_of_a_process_is_told_in_words():
     assert [how_it_ended(code) for code in (0, 3, -signal.SIGKILL, -99)] == ["exit code 0", "exit code 3", "SIGKILL", "signal 99"]
+
+
+def test_signals_at_once_are_one_request_and_later_ones_insist():
+    with StopSignals() as told:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        assert (told.requests, told.insists) == (1, False)
+        told._last_ns -= 600_000_000
+        signal.raise_signal(signal.SIGINT)
+        assert (told.requests, told.insists) == (2, True)
