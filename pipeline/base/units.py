@@ -21,6 +21,7 @@ ONE_E6 = 1_000_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 _LONGEST_NUMBER = 400
+_TOO_LARGE = 2**63  # what a message can carry
 
 
 def parse_e6(text: str) -> int:
@@ -29,7 +30,7 @@ def parse_e6(text: str) -> int:
     Raises ValueError for anything that is not a finite decimal number with at most six decimal places.
     """
     whole, _, part = text.partition(".")
-    if len(part) <= 6 and part.isascii() and whole.isascii():
+    if len(part) <= 6 and len(whole) <= 12 and part.isascii() and whole.isascii():
         digits = whole[1:] if whole[:1] in ("-", "+") else whole
         if (digits.isdigit() or (not digits and part)) and (part.isdigit() or not part):
             value = int(digits or "0") * ONE_E6 + int((part + "000000")[:6])
@@ -39,7 +40,7 @@ def parse_e6(text: str) -> int:
 
 def _e6_of_decimal(text: str) -> int:
     """The slow way, for exponents, long tails of zeros and errors. Never rounds, however many digits there are."""
-    if not text.isascii() or len(text) > _LONGEST_NUMBER:
+    if not text.isascii() or len(text) > _LONGEST_NUMBER or "_" in text:
         raise ValueError(f"{text[:40]!r} is not a decimal number")
     try:
         sign, digits, exponent = Decimal(text).as_tuple()
@@ -47,13 +48,15 @@ def _e6_of_decimal(text: str) -> int:
         raise ValueError(f"{text!r} is not a decimal number") from None
     if not isinstance(exponent, int) or abs(exponent) > _LONGEST_NUMBER:
         raise ValueError(f"{text!r} is not a finite number of a sensible size")
-    value = int("".join(map(str, digits)))
+    value: int = int("".join(map(str, digits)))
     if exponent >= -6:
         value *= 10 ** (exponent + 6)
     else:
         value, rest = divmod(value, 10 ** (-6 - exponent))
         if rest:
-            raise ValueError(f"{text!r} has more than six decimal places")
+            raise ValueError(f"{text!r} is not a number of at most six decimal places")
+    if value >= _TOO_LARGE:
+        raise ValueError(f"{text!r} is not a finite number of a sensible size")
     return -value if sign else value
 
 
