@@ -87,6 +87,16 @@ def test_what_a_role_refuses_ends_everything_with_exit_code_2(up, tmp_path):
     assert pipeline.left_behind() == []
 
 
+def test_a_role_that_keeps_dying_ends_everything_with_exit_code_4(up, tmp_path):
+    (tmp_path / "Procfile").write_text("writer: python -c 'raise SystemExit(\"the disk is on fire\")'\n")
+    pipeline = up("--procfile", "Procfile")
+    assert pipeline.wait(15) == 4
+    assert pipeline.err == [
+        "polybot: writer died 5 times within a minute, the last time with exit code 1; its last line: the disk is on fire\n"
+    ]
+    assert any(line.startswith("writer died (exit code 1: the disk is on fire)") for line in pipeline.out)
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
