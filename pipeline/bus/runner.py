@@ -33,6 +33,7 @@ _HEADS_MS = 1_000
 _REMIND_MS = 250
 _LONGEST_WAIT_MS = 50
 _DRAIN_NS = 2_000 * NS_PER_MS
+_QUIET_TURNS = 8
 _RESYNC_WINDOW_NS = 60_000 * NS_PER_MS
 EDGE = "edge"
 
@@ -159,10 +160,10 @@ class Runner:
         self.wires.close()
 
     def _drain(self) -> None:
-        """The writer goes on until every sender it has heard has ended, at most two seconds."""
+        """The writer goes on until every sender it has heard has ended or all have been quiet, at most two seconds."""
         deadline = monotonic_ns() + _DRAIN_NS
         quiet = 0
-        while monotonic_ns() < deadline and "executor" not in self._ended and quiet < 4:
+        while monotonic_ns() < deadline and quiet < _QUIET_TURNS and not self.wires.senders("persist.lossy") <= self._ended:
             quiet = 0 if self.step(100) else quiet + 1
 
     def _wait_for_committed(self) -> None:
@@ -192,7 +193,8 @@ class Runner:
     def _take(self, item: Arrival | Gap | PeerStarted | Subscribed) -> None:
         match item:
             case Arrival(message=EndOfStream()):
-                self._ended.add(item.producer)
+                if item.stream == "persist.lossy":
+                    self._ended.add(item.producer)
             case Arrival(message=Committed() as committed) if self.durable is not None:
                 if committed.producer == self.durable.producer:
                     self.durable.on_committed(committed)

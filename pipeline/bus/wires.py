@@ -112,7 +112,12 @@ class Wires:
             end = EndOfStream(ts_ns=now_ns, stream=name)
             stream = next(stream for stream in sends(self.role) if stream.name == name)
             frame = codec.encode(codec.topic_of(name, end), self.identity.producer, self.identity.run_id, 0, end)
-            self.send_frame(stream, frame)
+            if self._is_heard(stream):
+                self.send_frame(stream, frame)
+
+    def _is_heard(self, stream: Stream) -> bool:
+        """Whether a stream's end is worth saying: not on one that takes nothing while its listener is away."""
+        return stream.when_full not in ("expire", "raise") and stream.name != "health"
 
     # --- in --------------------------------------------------------------------------------------------------------
 
@@ -180,6 +185,10 @@ class Wires:
         if last is not None and seq > last + behind_by:
             self.gaps += 1
             yield Gap(stream.name, topic, producer, last + 1, seq)
+
+    def senders(self, stream: str) -> set[str]:
+        """Who has been heard on a stream."""
+        return {producer for name, producer in self._runs if name == stream}
 
     def resubscribe(self, stream: str, topic: str) -> None:
         """Ask the publisher again for the current state of one topic."""

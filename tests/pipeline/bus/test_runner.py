@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from pipeline.bus.transport import Transport
 from pipeline.messages import Message
 from pipeline.messages.control import BookWanted, Committed, JobDue
 from pipeline.messages.market import BookSnapshot, VenueTrade
-from pipeline.messages.records import HaltRecord
+from pipeline.messages.records import FeedGap, HaltRecord
 
 INPROC = Transport("inproc")
 
@@ -345,3 +346,30 @@ def test_the_input_log_holds_what_was_handled_in_order(context: zmq.Context[zmq.
     logged = [codec.decode("resync", record[8:]) for record in read_journal(path)]
     assert [arrival.message for arrival in logged] == wanted
     assert STREAM["resync"].binds == "gateway"
+
+
+def test_a_writer_drains_until_every_sender_it_heard_has_ended(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    class Sink(Recorder):
+        def receive(self, arrival: Arrival, now_ns: int) -> Iterable[Message]:
+            self.heard.append(arrival.message)
+            return ()
+
+    sink = Sink("writer")
+    writer, builder = runner(sink, context), runner(Recorder("book_builder"), context)
+    builder.outbox.send(FeedGap(ts_ns=1, token_id="a", market="m", start_ns=1, end_ns=0, cause="test"))
+    step_until([writer], lambda: len(sink.heard) == 1)
+    late = [FeedGap(ts_ns=n, token_id="a", market="m", start_ns=n, end_ns=0, cause="late") for n in range(2, 50)]
+
+    class Late(threading.Thread):
+        def run(self) -> None:
+            for msg in late:
+                builder.outbox.send(msg)
+            builder.wires.send_end(50)
+
+    thread = Late()
+    thread.start()
+    writer.stop()
+    thread.join()
+    assert sink.heard[1:49] == late
+    for one in (writer, builder):
+        one.close()
