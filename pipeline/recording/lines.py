@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from pipeline.base.nesting import nests_too_deeply
 from pipeline.messages import Message
 from pipeline.messages.edges import FrameSent, LinkEvent, RawFrame, RestBody
 from pipeline.messages.market import BadFeedFrame, LinkState
@@ -87,6 +88,8 @@ def encode_line(line: Line) -> bytes:
 
 def decode_line(text: bytes) -> Line:
     """The line in a JSON text. Raises ValueError if it is not one."""
+    if nests_too_deeply(text):
+        raise ValueError("nested too deeply")
     return _decoder.decode(text)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from pipeline.base.errors import BadInput
+from pipeline.base.nesting import nests_too_deeply
 from pipeline.base.units import NS_PER_MS
 from pipeline.messages import Message
 from pipeline.messages.edges import FrameSent, RawFrame
@@ -70,6 +71,8 @@ def open_frames(path: Path, *, market: str = "", columns: Columns | None = None,
     first, number = _first_line(path)
     if first.strip() in _HEARTBEATS:
         return _lines(path, "frames", start_ns)
+    if nests_too_deeply(first):
+        raise BadInput(f"{path}:{number}: nested too deeply to be frames")
     try:
         tree = _any.decode(first)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
@@ -124,6 +127,8 @@ def _not_json(
         with open_bytes(path) as stream:
             whole = stream.read(LARGEST_SINGLE)
         try:
+            if nests_too_deeply(whole):
+                raise BadInput(f"{path}: nested too deeply to be frames")
             _raw.decode(whole)
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise BadInput(f"{path}:{number}: not JSON: {reason}") from None
@@ -181,6 +186,8 @@ def _capture_lines(path: Path, kind: CaptureKind) -> Iterator[Message]:
             for number, line in enumerate(stream, 1):
                 if not line.strip():
                     continue
+                if nests_too_deeply(line):
+                    raise BadInput(f"{path}:{number}: nested too deeply to be a capture")
                 try:
                     tree: Any = _any.decode(line)
                 except (ValueError, RecursionError) as error:

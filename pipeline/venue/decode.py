@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from pipeline.base.errors import BadFrame
+from pipeline.base.nesting import nests_too_deeply
 from pipeline.messages import Message
 from pipeline.messages.market import BookSource, VenueBook
 from pipeline.venue import generic
@@ -40,6 +41,8 @@ class FrameDecoder:
 
     def decode(self, data: bytes, ts_ns: int) -> list[Message]:
         """The messages of one frame received at ``ts_ns``, in its order. Raises BadFrame; then nothing was counted."""
+        if nests_too_deeply(data):
+            raise BadFrame("nested too deeply")
         if self._generic_last:
             frame = generic.decode_plain(data)
             if frame is not None:
@@ -125,6 +128,8 @@ def decode_books(body: bytes, ts_ns: int, source: BookSource, rules: GenericRule
 
     A venue book has ``asset_id``. Raises BadFrame for anything else.
     """
+    if nests_too_deeply(body):
+        raise BadFrame("nested too deeply")
     try:
         tree = _trees.decode(body)
     except RecursionError:

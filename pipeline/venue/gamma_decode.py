@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from pipeline.base.errors import BadFrame
+from pipeline.base.nesting import nests_too_deeply
 from pipeline.base.units import ONE_E6, e6_of_decimal, format_e6
 from pipeline.messages.market import FeeSchedule, Market, Outcome, Rewards
 
@@ -130,6 +131,8 @@ _TEXTS = msgspec.json.Decoder(list[str])
 
 def decode_page(body: bytes) -> Page:
     """A page of a listing: keyset answers are an object, offset answers a bare array. Raises BadFrame."""
+    if nests_too_deeply(body):
+        raise BadFrame("not a catalogue page: nested too deeply")
     try:
         if body.lstrip()[:1] == b"[":
             return Page(tuple(_OBJECTS.decode(body)), "")

@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -304,3 +305,16 @@ def test_bodies_of_the_real_book_endpoint_decode(shared: Path) -> None:
         (found,) = decode_books(file.read_bytes(), 1, "rest")
         assert found.min_order_size == "5"
         assert found.hash
+
+
+def test_deep_nesting_is_refused_also_where_a_library_has_raised_the_recursion_limit() -> None:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)
+    try:
+        for data in (b"[" * 100_000, b'{"event_type":"book","x":' + b"[" * 50_000 + b"]" * 50_000 + b"}"):
+            with pytest.raises(BadFrame, match="nested too deeply"):
+                decode(data)
+            with pytest.raises(BadFrame, match="nested too deeply"):
+                decode_books(data, 1, "rest")
+    finally:
+        sys.setrecursionlimit(before)

@@ -1,0 +1,26 @@
+"""A guard before every JSON parser that is given bytes from outside: how deep a text nests, without parsing it.
+
+Parsers recurse on the C stack. Python's recursion limit saves them, but any library may raise that limit, and then a frame of a hundred
+thousand opening brackets would end the process.
+"""
+
+from __future__ import annotations
+
+DEEPEST = 64
+"""No frame, answer or recording of this field nests a tenth as deep."""
+
+_FEW = 1_000
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+
+def nests_too_deeply(data: bytes) -> bool:
+    """Whether brackets nest so deep that no parser should see them. Cheap for what has few of them; brackets in texts are forgiven."""
+    if data.count(b"[") + data.count(b"{") < _FEW:
+        return False
+    brackets = data.translate(None, _NOT_BRACKETS)
+    for _ in range(DEEPEST):
+        fewer = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        if len(fewer) == len(brackets):
+            break
+        brackets = fewer
+    return len(brackets) >= _FEW
