@@ -6,18 +6,21 @@ thousand opening brackets would end the process.
 
 from __future__ import annotations
 
+import re
+
 DEEPEST = 64
 """No frame, answer or recording of this field nests a tenth as deep."""
 
 _FEW = 1_000
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
 def nests_too_deeply(data: bytes) -> bool:
-    """Whether brackets nest so deep that no parser should see them. Cheap for what has few of them; brackets in texts are forgiven."""
+    """Whether brackets nest so deep that no parser should see them. Cheap for what has few."""
     if data.count(b"[") + data.count(b"{") < _FEW:
         return False
-    brackets = data.translate(None, _NOT_BRACKETS)
+    brackets = _TEXT.sub(b"", data).translate(None, _NOT_BRACKETS)
     for _ in range(DEEPEST):
         fewer = brackets.replace(b"{}", b"").replace(b"[]", b"")
         if len(fewer) == len(brackets):

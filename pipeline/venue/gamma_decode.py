@@ -297,9 +297,9 @@ def _fees(raw: _Market) -> FeeSchedule | None:
     """Rate 0 where fees are off; None where they are on and the schedule is not told."""
     if raw.fees_enabled is False or (raw.fees_enabled is None and raw.fee_schedule is None):
         return FeeSchedule()
-    if raw.fee_schedule is None or raw.fee_schedule.rate is None:
-        return None
     schedule = raw.fee_schedule
+    if schedule is None or schedule.rate is None:
+        return None
     exponent = Decimal(1) if schedule.exponent is None else schedule.exponent
     if not 0 <= exponent <= 8 or exponent != int(exponent):
         raise ValueError(f"fee exponent {exponent} is not a whole number from 0 to 8")
