@@ -148,4 +148,9 @@ def test_a_durable_record_is_numbered_and_its_commit_comes_back() -> None:
     log.clear()
     run.inject("cli", Halt(ts_ns=1, reason="test"))
     run.run_until_idle()
-    assert log == ["executor Halt 1", "executor after the record", "writer HaltRecord executor 1", "executor Committed 1"]
+    assert log == [
+        "executor Halt 1",
+        "executor after the record",
+        "writer HaltRecord executor@lockstep 1",
+        "executor Committed 1",
+    ]
