@@ -35,6 +35,7 @@ from pipeline.messages.market import (
 from processes.options import process_options, run_process
 
 STATUS_EVERY_NS = NS_PER_S
+CHECKS_EVERY_NS = 60 * NS_PER_S
 NOTHING: tuple[Message, ...] = ()
 
 
@@ -73,6 +74,7 @@ class BookBuilder(Stage):
         self._timed: dict[str, int] = {}
         self._unsaid: list[MarketFeed] = []
         self._status_due_ns: int | None = None
+        self._checks_due_ns: int | None = None
         self._heard_ns = 0
         self._now_ns = 0
         self._bad_frames = 0
@@ -191,6 +193,7 @@ class BookBuilder(Stage):
         for feed in self.shelf.follow(msg.markets):
             for book in feed.tokens:
                 out += book.flush(now_ns)
+                out += self._checks_of(book, now_ns)
                 self._budget.settled(book.token_id)
             out.append(feed.status(now_ns))
         return out
@@ -265,6 +268,9 @@ class BookBuilder(Stage):
         due = self._status_due_ns
         if self._timers and (due is None or self._timers[0][0] < due):
             due = self._timers[0][0]
+        checks = self._checks_due_ns
+        if checks is not None and (due is None or checks < due):
+            due = checks
         wanted = self._budget.due_ns
         return wanted if due is None or (wanted is not None and wanted < due) else due
 
@@ -281,6 +287,8 @@ class BookBuilder(Stage):
                 done = book.deadline(now_ns) if book.due_ns is not None and book.due_ns <= now_ns else []
                 out += self._after(book, done, now_ns)
         out += self._ask(now_ns)
+        if self._checks_due_ns is not None and now_ns >= self._checks_due_ns:
+            out += self._checks(now_ns)
         if self._status_due_ns is not None and now_ns >= self._status_due_ns:
             out += self._statuses(now_ns)
         return out
@@ -290,6 +298,7 @@ class BookBuilder(Stage):
         out: list[Message] = []
         for book in self.shelf.all():
             out += book.flush(now_ns)
+            out += self._checks_of(book, now_ns)
             self._say_later(book.feed, now_ns)
         return out + self._statuses(now_ns)
 
@@ -370,6 +379,8 @@ class BookBuilder(Stage):
         self._unsaid.append(feed)
         if self._status_due_ns is None:
             self._status_due_ns = now_ns + STATUS_EVERY_NS
+        if self._checks_due_ns is None:
+            self._checks_due_ns = _minute_of(now_ns) + CHECKS_EVERY_NS
 
     def _statuses(self, now_ns: int) -> list[Message]:
         feeds, self._unsaid = self._unsaid, []
@@ -377,6 +388,23 @@ class BookBuilder(Stage):
         for feed in feeds:
             feed.unsaid = False
         return [feed.status(now_ns) for feed in feeds]
+
+    def _checks(self, now_ns: int) -> list[Message]:
+        """The hash checks of the minute that has ended, of every token that had any; again a minute later while something goes on."""
+        out = [told for book in self.shelf.all() for told in self._checks_of(book, now_ns)]
+        self._checks_due_ns = _minute_of(now_ns) + CHECKS_EVERY_NS if out or self._unsaid else None
+        return out
+
+    def _checks_of(self, book: TokenBook, now_ns: int) -> list[Message]:
+        """The hash checks of a token since they were last told."""
+        minute_ns = _minute_of(now_ns) if self._checks_due_ns is None else self._checks_due_ns - CHECKS_EVERY_NS
+        told = book.told_checks(minute_ns, now_ns)
+        return [] if told is None else [told]
+
+
+def _minute_of(now_ns: int) -> int:
+    """When the minute of a time began."""
+    return now_ns - now_ns % CHECKS_EVERY_NS
 
 
 def build(config: Config) -> BookBuilder:

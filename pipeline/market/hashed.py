@@ -15,7 +15,7 @@ from pipeline.market.proof import HashProof, Key, shrunk_prices
 from pipeline.market.token_book import BookRules, MarketFeed, TokenBook, is_provided, venue_ns_of
 from pipeline.messages import Message
 from pipeline.messages.market import TickSizeChange, VenueBook, VenuePriceChange
-from pipeline.messages.records import BookEvents, LevelEvent
+from pipeline.messages.records import BookEvents, HashChecks, LevelEvent
 
 
 class HashedBook(TokenBook):
@@ -30,6 +30,8 @@ class HashedBook(TokenBook):
         self.held: list[tuple[VenuePriceChange, bool]] = []
         """Changes since a fresh book was wanted, each with whether it was applied and told already."""
         self.proof = HashProof(feed)
+        self.matched = self.missed = self.undecided = 0
+        """Hash checks since they were last told."""
         self._provided_ms = 0
 
     @property
@@ -156,6 +158,22 @@ class HashedBook(TokenBook):
         if self.book is not None:
             self.proof.learn(self.book)
 
+    def told_checks(self, start_ns: int, now_ns: int) -> HashChecks | None:
+        matched, missed, undecided = self.matched, self.missed, self.undecided
+        done = matched + missed + undecided
+        if not done:
+            return None
+        self.matched = self.missed = self.undecided = 0
+        return HashChecks(
+            ts_ns=now_ns,
+            token_id=self.token_id,
+            market=self.feed.market_id,
+            start_ns=start_ns,
+            done=done,
+            matched=matched,
+            undecided=undecided,
+        )
+
     # --- batches ---------------------------------------------------------------------------------------------------
 
     def _entry(self, msg: VenuePriceChange, now_ns: int, stored: bool = False) -> list[Message]:
@@ -220,7 +238,7 @@ class HashedBook(TokenBook):
             self.count("crossed")
         checkable = batch.key[1] != "" and self.proof.is_ready
         if checkable and self.provable:
-            self.count("hash_misses")
+            self._count_miss()
         if self.awaiting:
             return out
         if batch.refused:
@@ -234,7 +252,7 @@ class HashedBook(TokenBook):
                 reason = "crossed" if crossed else "best price differs" if agrees is False else "hash differs"
                 return out + self._lost(now_ns, "crossed" if crossed else "hash", reason)
             return out + self._pend(now_ns) + self.published(now_ns)
-        self.count("undecided")
+        self._count_undecided()
         wrong = crossed or agrees is False
         if wrong and not self.partial:
             return out + self._lost(now_ns, "crossed" if crossed else "best", "crossed" if crossed else "best price differs")
@@ -263,11 +281,11 @@ class HashedBook(TokenBook):
             return self.move("proved", now_ns, "book", "hash")
         complete = msg.tick_size is not None and msg.last_trade_price is not None and msg.source != "mirror"
         if self.provable and not complete:
-            self.count("hash_misses")
+            self._count_miss()
             fresh = [] if self.confidence.state in SHOWN else self.move("replaced", now_ns, "a book came")
             return fresh + self._pend(now_ns)
         self.provable = False
-        self.count("undecided")
+        self._count_undecided()
         return self.move("replaced", now_ns, "hash of the whole book does not compute")
 
     def _pend(self, now_ns: int) -> list[Message]:
@@ -297,6 +315,7 @@ class HashedBook(TokenBook):
         self.provable = True
         self.pending_until_ns = 0
         self.feed.counts["hash_matches"] += 1
+        self.matched += 1
         self.proof.add(key)
 
     def _lost(self, now_ns: int, cause: str, reason: str) -> list[Message]:
@@ -306,6 +325,14 @@ class HashedBook(TokenBook):
         if self.rules.resync:
             self.want(cause)
         return out
+
+    def _count_miss(self) -> None:
+        self.count("hash_misses")
+        self.missed += 1
+
+    def _count_undecided(self) -> None:
+        self.count("undecided")
+        self.undecided += 1
 
     # --- small steps -----------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from pipeline.market.catalogue import tick_size_e6
 from pipeline.market.confidence import GOOD, SHOWN, Confidence, Evidence
 from pipeline.messages import Message
 from pipeline.messages.market import Basis, BookSnapshot, Level, Market, VenueBook
-from pipeline.messages.records import BookLevels, BookStateChanged, FeedGap, LevelEvent, MarketStatus
+from pipeline.messages.records import BookLevels, BookStateChanged, FeedGap, HashChecks, LevelEvent, MarketStatus
 
 USUAL_TICK_E6 = 10_000
 """The price grid assumed where neither the book nor the catalogue gives one: a cent, the venue's usual."""
@@ -138,6 +138,10 @@ class TokenBook:
     def flush(self, now_ns: int) -> list[Message]:
         """Apply and tell what is still held back, as nothing more will come."""
         return []
+
+    def told_checks(self, start_ns: int, now_ns: int) -> HashChecks | None:
+        """What the hashes said since it was last asked; None where nothing was checked."""
+        return None
 
     def want(self, cause: str) -> None:
         """Say that a fresh book is needed; what comes is held from here on until it is there."""

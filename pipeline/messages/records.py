@@ -196,6 +196,25 @@ class FeedGap(Message, frozen=True, kw_only=True, gc=False):
         return self.token_id
 
 
+class HashChecks(Message, frozen=True, kw_only=True, gc=False):
+    """What the book hashes of one token said in the minute from ``start_ns`` on; a minute without any is not told.
+
+    ``done`` counts batches and whole books that were judged: ``matched``, ``undecided`` (a hashed field is unknown), and the rest missed.
+    A miss that a late trade explained is done twice: once missed, once matched.
+    """
+
+    token_id: str
+    market: str
+    start_ns: int
+    done: int
+    matched: int
+    undecided: int
+
+    @property
+    def key(self) -> str:
+        return self.token_id
+
+
 class Opportunity(Message, frozen=True, kw_only=True):
     """Something a strategy saw: taken, or refused and why."""
 

@@ -15,6 +15,7 @@ from pipeline.messages.records import (
     BookLevels,
     BookStateChanged,
     FeedGap,
+    HashChecks,
     MarketStatus,
     MarketVersion,
     Opportunity,
@@ -30,6 +31,7 @@ _SAMPLES: tuple[tuple[str, Callable[[Connection, list[Row]], None]], ...] = (
     ("trades", market.insert_trades),
     ("states", market.insert_states),
     ("gaps", market.upsert_gaps),
+    ("checks", market.insert_checks),
     ("opportunities", decisions.insert_opportunities),
     ("portfolio", decisions.insert_portfolio),
 )
@@ -52,6 +54,7 @@ class RowBuffer:
             TradePrint: lambda run, msg: self._take_row("trades", market.trade_row(run, self._key(run, msg), msg)),
             BookStateChanged: lambda run, msg: self._take_row("states", market.state_row(run, self._key(run, msg), msg)),
             FeedGap: lambda run, msg: self._take_row("gaps", market.gap_row(run, self._key(run, msg), msg)),
+            HashChecks: lambda run, msg: self._take_row("checks", market.checks_row(run, self._key(run, msg), msg)),
             Opportunity: lambda run, msg: self._take_row("opportunities", decisions.opportunity_row(run, msg)),
             PortfolioRow: lambda run, msg: self._take_row("portfolio", decisions.portfolio_row(run, self._key(run, msg), msg)),
             MarketStatus: self._take_status,

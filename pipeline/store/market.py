@@ -12,9 +12,17 @@ from sqlalchemy import Connection
 
 from pipeline.base.units import NS_PER_MS
 from pipeline.messages.market import TradePrint
-from pipeline.messages.records import BookLevels, BookStateChanged, FeedGap, MarketStatus
+from pipeline.messages.records import BookLevels, BookStateChanged, FeedGap, HashChecks, MarketStatus
 from pipeline.store.catalogue import OutcomeKey
-from pipeline.store.schema import book_states, feed_gaps, market_status, orderbook_events, orderbook_snapshots, trades
+from pipeline.store.schema import (
+    book_states,
+    feed_gaps,
+    hash_checks,
+    market_status,
+    orderbook_events,
+    orderbook_snapshots,
+    trades,
+)
 from pipeline.store.statements import columns, insert_sql, upsert_sql
 
 Row = tuple[Any, ...]
@@ -51,6 +59,10 @@ def gap_row(run_id: int, key: OutcomeKey, msg: FeedGap) -> Row:
     return (run_id, *key, msg.start_ns, msg.end_ns, ts_ms, msg.ts_ns, msg.cause, msg.healed_by)
 
 
+def checks_row(run_id: int, key: OutcomeKey, msg: HashChecks) -> Row:
+    return (run_id, *key, msg.start_ns // NS_PER_MS, msg.ts_ns, msg.done, msg.matched, msg.undecided)
+
+
 def status_row(run_id: int, msg: MarketStatus) -> Row:
     own = [msg.counts.get(name, 0) for name in STATUS_COUNTS]
     other = msgspec.json.encode({name: count for name, count in sorted(msg.counts.items()) if name not in STATUS_COUNTS})
@@ -76,6 +88,10 @@ def insert_trades(conn: Connection, rows: Sequence[Row]) -> None:
 
 def insert_states(conn: Connection, rows: Sequence[Row]) -> None:
     conn.exec_driver_sql(insert_sql(book_states), list(rows))
+
+
+def insert_checks(conn: Connection, rows: Sequence[Row]) -> None:
+    conn.exec_driver_sql(insert_sql(hash_checks), list(rows))
 
 
 def upsert_gaps(conn: Connection, rows: Sequence[Row]) -> None:

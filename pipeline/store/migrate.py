@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from pipeline.base.errors import WrongDatabase
 from pipeline.store.views import create_views
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in ``migrations/versions``."""
 APPLICATION_ID = 0x506F_6C79
 """``PRAGMA application_id`` of our databases: "Poly"."""

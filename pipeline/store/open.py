@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,6 +51,8 @@ class Store:
         self.read_only = read_only
         self._lock, self._memory = lock, memory
         self._held: list[Connection] = []
+        self._drawing = threading.Lock()
+        self._last_run_id = 0
 
     def connect(self) -> Connection:
         """A connection for reading: what it reads first begins a transaction, which sees one state until it ends."""
@@ -69,6 +72,12 @@ class Store:
         conn = self.engine.connect().execution_options(polybot_writes=True)
         self._held.append(conn)
         return conn
+
+    def draw_run_id(self, conn: Connection) -> int:
+        """An id for a new run: above every stored one, and never given twice, as writers of one store may save theirs later."""
+        with self._drawing:
+            self._last_run_id = max(self._last_run_id + 1, next_run_id(conn))
+            return self._last_run_id
 
     @property
     def venue(self) -> str | None:

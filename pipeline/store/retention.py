@@ -1,4 +1,7 @@
-"""Pruning: samples of the market older than the retention go; orders, fills, audits, journal and versions stay."""
+"""Pruning: samples of the market older than the retention go; orders, fills, audits, journal and versions stay.
+
+The state that a book was in when the kept time begins stays too, as it may be in force still.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,16 @@ from collections import Counter
 from sqlalchemy import Connection, Table
 
 from pipeline.store.market import add_to_rows
-from pipeline.store.schema import book_states, feed_gaps, opportunities, orderbook_events, orderbook_snapshots, portfolio, trades
+from pipeline.store.schema import (
+    book_states,
+    feed_gaps,
+    hash_checks,
+    opportunities,
+    orderbook_events,
+    orderbook_snapshots,
+    portfolio,
+    trades,
+)
 
 PRUNED_TABLES: tuple[Table, ...] = (
     orderbook_events,
@@ -17,8 +29,14 @@ PRUNED_TABLES: tuple[Table, ...] = (
     opportunities,
     portfolio,
     feed_gaps,
+    hash_checks,
 )
 _COUNTED = {"orderbook_events": "event_rows", "orderbook_snapshots": "snapshot_rows"}
+_IN_FORCE = {
+    "book_states": "SELECT max(s.id) FROM book_states AS s JOIN runs ON runs.id = s.run_id "
+    "WHERE s.ts_ms < ? AND (runs.ended_ns IS NULL OR runs.ended_ns / 1000000 >= ?) GROUP BY s.run_id, s.market_id, s.outcome_id"
+}
+"""What stays of a table although it is old: the last row of each book before the kept time, of runs that reach into it."""
 NO_LIMIT = -1
 
 
@@ -40,13 +58,16 @@ def prune_samples(conn: Connection, ts_ms: int, at_most: int = NO_LIMIT) -> int:
 
 def prune_table(conn: Connection, table: Table, ts_ms: int, at_most: int = NO_LIMIT) -> int:
     """Delete rows of one table; counts of stored rows follow."""
-    doomed = f"SELECT rowid FROM {table.name} WHERE ts_ms < ? ORDER BY ts_ms LIMIT ?"
+    in_force = _IN_FORCE.get(table.name)
+    kept = "" if in_force is None else f"AND rowid NOT IN ({in_force}) "
+    doomed = f"SELECT rowid FROM {table.name} WHERE ts_ms < ? {kept}ORDER BY ts_ms LIMIT ?"
+    until = (ts_ms,) if in_force is None else (ts_ms, ts_ms, ts_ms)
     column = _COUNTED.get(table.name)
     if column is not None:
         rows = conn.exec_driver_sql(
-            f"SELECT market_id, count(*) FROM {table.name} WHERE rowid IN ({doomed}) GROUP BY market_id", (ts_ms, at_most)
+            f"SELECT market_id, count(*) FROM {table.name} WHERE rowid IN ({doomed}) GROUP BY market_id", (*until, at_most)
         ).all()
         if not rows:
             return 0
         add_to_rows(conn, column, Counter({market_id: -count for market_id, count in rows}))
-    return conn.exec_driver_sql(f"DELETE FROM {table.name} WHERE rowid IN ({doomed})", (ts_ms, at_most)).rowcount
+    return conn.exec_driver_sql(f"DELETE FROM {table.name} WHERE rowid IN ({doomed})", (*until, at_most)).rowcount

@@ -244,6 +244,22 @@ feed_gaps = Table(
 )
 """Stretches of a feed that cannot be trusted; ``end_ns`` is 0 while one is open."""
 
+hash_checks = Table(
+    "hash_checks",
+    metadata,
+    _id(),
+    _run(),
+    _text("market_id"),
+    _text("outcome_id"),
+    _int("ts_ms"),
+    _int("ts_ns"),
+    _int("done"),
+    _int("matched"),
+    _int("undecided"),
+    Index("ix_hash_checks_ts", "ts_ms"),
+)
+"""What the book hashes of a token said in the minute that began at ``ts_ms``; those that are neither matched nor undecided missed."""
+
 opportunities = Table(
     "opportunities",
     metadata,

@@ -28,7 +28,7 @@ from pipeline.messages.market import (
     VenuePriceChange,
     VenueTrade,
 )
-from pipeline.messages.records import BookEvents, BookLevels, BookStateChanged, FeedGap, MarketStatus
+from pipeline.messages.records import BookEvents, BookLevels, BookStateChanged, FeedGap, HashChecks, MarketStatus
 from pipeline.venue.decode import FrameDecoder
 from processes.book_builder import BookBuilder
 
@@ -283,6 +283,22 @@ def test_a_wrong_hash_pulls_the_book_and_a_fresh_one_brings_it_back() -> None:
     out = run(builder, [venue_book(at_ms=1_200, size="11", source="rest")])
     assert (verdicts(out), [gap.end_ns for gap in only(FeedGap, out)]) == ({"VERIFIED"}, [1_200 * MS])
     assert not only(BookWanted, fire(builder, 600 * S))
+
+
+def test_hash_checks_are_told_by_token_and_minute_and_none_is_lost() -> None:
+    builder = BookBuilder(resync=False)
+    feed = [
+        UNIVERSE,
+        venue_book(),
+        venue_book("n"),
+        *(venue_change(str(n), at_ms=n * 1_000, right=n != 59) for n in range(50, 62)),
+        venue_change("7", "n", at_ms=119_990, right=False),
+        venue_change("8", at_ms=500_000),
+    ]
+    out = run(builder, feed, until_ns=400_000 * MS) + builder.stop(501_000 * MS)
+    told = [(c.token_id, c.start_ns // S, c.done, c.matched, c.undecided) for c in only(HashChecks, out)]
+    assert told == [("y", 0, 11, 10, 0), ("n", 0, 1, 1, 0), ("y", 60, 2, 2, 0), ("n", 120, 1, 0, 0), ("y", 480, 1, 1, 0)]
+    assert builder.next_timer_ns() is None or not only(HashChecks, fire(builder, 900_000 * MS))
 
 
 def test_a_late_trade_of_either_token_explains_a_pending_book() -> None:

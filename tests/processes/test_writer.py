@@ -20,6 +20,7 @@ from pipeline.messages.records import (
     BookLevels,
     BookStateChanged,
     FeedGap,
+    HashChecks,
     HaltRecord,
     LevelEvent,
     MarketStatus,
@@ -103,6 +104,7 @@ def test_every_lossy_kind_becomes_its_row(store: Store, writer: Writer) -> None:
         BookStateChanged(**ABOUT, old="QUIET", new="SUSPECT", basis="hash", reason="mismatch", verified_ns=3),
         FeedGap(**ABOUT, start_ns=NOW, end_ns=0, cause="gap"),
         FeedGap(**ABOUT, start_ns=NOW, end_ns=NOW + 1, cause="gap", healed_by="rest"),
+        HashChecks(**ABOUT, start_ns=NOW, done=3, matched=2, undecided=1),
         Opportunity(
             ts_ns=NOW,
             plan_id="p",
@@ -137,6 +139,7 @@ def test_every_lossy_kind_becomes_its_row(store: Store, writer: Writer) -> None:
         ("QUIET", "SUSPECT", "hash", "mismatch", 3)
     ]
     assert rows(store, "SELECT start_ns, end_ns, cause, healed_by FROM feed_gaps") == [(NOW, NOW + 1, "gap", "rest")]
+    assert rows(store, "SELECT ts_ms, ts_ns, done, matched, undecided FROM hash_checks") == [(ms, NOW, 3, 2, 1)]
     assert rows(store, "SELECT plan_id, taken, expected_profit_e6, size_e6 FROM opportunities") == [("p", 1, 1, 2)]
     assert rows(store, "SELECT mode, inventory_e6, cost_e6, realised_e6, unrealised_e6, fees_e6 FROM portfolio") == [
         ("paper", 1, 2, 3, None, 4)

@@ -1,7 +1,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.messages.records import BookEvents, BookLevels, BookStateChanged, FeedGap, LevelEvent, Opportunity, PortfolioRow
+from pipeline.messages.records import (
+    BookEvents,
+    BookLevels,
+    BookStateChanged,
+    FeedGap,
+    HashChecks,
+    LevelEvent,
+    Opportunity,
+    PortfolioRow,
+)
 from pipeline.store.buffer import RowBuffer
 from pipeline.store.open import Store, open_store
 from pipeline.store.retention import PRUNED_TABLES, prune_events_before, prune_samples
@@ -36,6 +45,7 @@ def test_every_kind_of_sample_is_pruned(store: Store) -> None:
         BookLevels(**about, seq=1, venue_ns=0, bids=(), asks=(), state="QUIET", cause="x"),
         BookStateChanged(**about, old=None, new="VERIFIED", basis="seq", reason=""),
         FeedGap(**about, start_ns=5 * MS, end_ns=6 * MS, cause="x"),
+        HashChecks(**about, start_ns=5 * MS, done=3, matched=2, undecided=1),
         PortfolioRow(**about, strategy="s", mode="fake", inventory_e6=1, cost_e6=1, realised_e6=0, unrealised_e6=None, fees_e6=0),
         Opportunity(
             ts_ns=5 * MS, plan_id="p", strategy="s", market="m", kind="k", taken=False, reason="", expected_profit_e6=0, size_e6=0
@@ -44,11 +54,29 @@ def test_every_kind_of_sample_is_pruned(store: Store) -> None:
     for sample in samples:
         assert buffer.take(1, sample)
     with store.begin() as conn:
+        save_run(conn, Run(1, "book_builder", "run-1", started_ns=1, ended_ns=5 * MS))
         buffer.write(conn)
         assert prune_samples(conn, 5) == 0
-        assert prune_samples(conn, 6) == 7
+        assert prune_samples(conn, 6) == 8
         counts = table_counts(conn)
     assert {counts[table.name] for table in PRUNED_TABLES} == {0}
+
+
+def test_the_state_in_force_when_the_kept_time_begins_stays(store: Store) -> None:
+    buffer = RowBuffer()
+    with store.begin() as conn:
+        save_run(conn, Run(2, "book_builder", "run-2", started_ns=1, ended_ns=40 * MS))
+        for run, token, ts_ms in ((1, "m/yes", 10), (1, "m/yes", 20), (1, "m/yes", 60), (1, "m/no", 30), (2, "m/yes", 15)):
+            told = BookStateChanged(
+                ts_ns=ts_ms * MS, token_id=token, market="m", old=None, new="VERIFIED", basis="seq", reason=""
+            )
+            buffer.take(run, told)
+        buffer.write(conn)
+        left = "SELECT run_id, outcome_id, ts_ms FROM book_states ORDER BY run_id, ts_ms"
+        assert prune_samples(conn, 40) == 1
+        assert conn.exec_driver_sql(left).all() == [(1, "yes", 20), (1, "no", 30), (1, "yes", 60), (2, "yes", 15)]
+        assert prune_samples(conn, 50) == 1
+        assert conn.exec_driver_sql(left).all() == [(1, "yes", 20), (1, "no", 30), (1, "yes", 60)]
 
 
 @given(
