@@ -24,8 +24,11 @@ BATCH = 12
 GHOST_AGE_MS = 3_600_000
 
 
-def frames_of(name: str, source: Source, token_id: str | None, count: int) -> tuple[list[Frame], str]:
-    """Make it happen in the market of a token (default: the busiest one); its frames, and the token. Raises ValueError."""
+def frames_of(name: str, source: Source, token_id: str | None, count: int | None = None) -> tuple[list[Frame], str]:
+    """Make it happen in the market of a token (default: the busiest one); its frames, and the token. Raises ValueError.
+
+    ``count`` is how many markets a flood announces (default: 50).
+    """
     if not isinstance(source, FakeExchange):
         raise ValueError(f"{name} needs the fake market; a recording cannot be changed")
     token_id = token_id or busiest_token(source)
@@ -35,7 +38,7 @@ def frames_of(name: str, source: Source, token_id: str | None, count: int) -> tu
     market, outcome = found
     now_ns = source.now_ns
     if name == "new-market-flood":
-        return [source.announce(now_ns) for _ in range(max(count, FLOOD))], token_id
+        return [source.announce(now_ns) for _ in range(FLOOD if count is None else count)], token_id
     if name == "market-resolved":
         return list(source.resolve(market, outcome, now_ns)), token_id
     if name == "tick-change":

@@ -182,8 +182,10 @@ class Hub:
             return True
         link.tokens.update(dict.fromkeys(token_ids))
         self.first_link.set()
-        if wanted.get("initial_dump", True) and not self.faults.is_silent(link.number):
-            link.put(self.faults.opening(self.source.list_frame(token_ids)))
+        if wanted.get("initial_dump", True):
+            books = self.faults.opening(link.number, token_ids)
+            if books is not None:
+                link.put(books)
         return True
 
     def _readers_of(self, frame: Frame) -> list[Link]:
@@ -211,3 +213,4 @@ class Hub:
             closing = self.faults.closes(link.number, now_ns)
             if closing is not None:
                 link.close(*closing)
+        self.faults.swept()

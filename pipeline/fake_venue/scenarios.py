@@ -1,13 +1,13 @@
 """Named faults: what a feed does on a bad day, on demand. Pure: it stands between a source and the sockets; time is handed in.
 
 A fault is started by its name and ends by itself, after a time or a number of frames. ``token`` and ``link`` narrow it down;
-without a link it strikes all of them alike.
+without a link it strikes all of them alike. What each one takes is in ``OPTIONS``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ FORGET_NS = 30 * NS_PER_S
 REORDER_NS = 123 * NS_PER_MS
 
 FEED_FAULTS = {
-    "freeze-one-token": "one token gets no more frames, all others do (seconds=30)",
+    "freeze-one-token": "one token gets nothing more, not even a book, all others do (seconds=30)",
     "silent-socket": "PING is answered, nothing else is sent (seconds=30)",
     "drop-frame": "the next price_change frames are lost (count=1)",
     "duplicate": "the next price_change frames come twice (count=1)",
@@ -34,16 +34,40 @@ FEED_FAULTS = {
 }
 LINK_FAULTS = {
     "ghost-rest-book": "/book and /books answer 0.01 against 0.99 with an old timestamp (seconds=30)",
-    "slow-consumer-close": "links are closed with 1013 (seconds=0)",
-    "reconnect-storm": "links are closed again and again (seconds=5)",
+    "slow-consumer-close": "the links that are open are closed with 1013, slow consumer",
+    "reconnect-storm": "links are closed twice a second, and again when they come back (seconds=5)",
     "list-frame-432kB": "the next list frames are as long as the longest ever seen (count=1)",
 }
 FAULTS = {**FEED_FAULTS, **LINK_FAULTS, **inject.FAULTS}
+"""Every fault by name, with what it does and its defaults."""
 SECONDS = {"freeze-one-token": 30, "silent-socket": 30, "ghost-rest-book": 30, "reconnect-storm": 5}
+"""The faults that end after a time; the others end after a number of frames, or at once."""
+_BY_COUNT = ("token", "link", "count")
+OPTIONS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(FEED_FAULTS, _BY_COUNT),
+    **dict.fromkeys(inject.FAULTS, ("token",)),
+    "freeze-one-token": ("token", "link", "seconds"),
+    "silent-socket": ("link", "seconds"),
+    "ghost-rest-book": ("token", "seconds"),
+    "slow-consumer-close": ("link",),
+    "reconnect-storm": ("link", "seconds"),
+    "list-frame-432kB": ("count",),
+    "new-market-flood": ("count",),
+}
+"""What each fault can be told."""
 
 
 class UnknownFault(ValueError):
     """No fault has this name."""
+
+
+def check_fault(name: str, given: Sequence[str]) -> None:
+    """Raises UnknownFault for a name that there is not, ValueError for an option that the fault does not take."""
+    if name not in FAULTS:
+        raise UnknownFault(f"no fault is called {name}; known are {', '.join(sorted(FAULTS))}")
+    for option in given:
+        if option not in OPTIONS[name]:
+            raise ValueError(f"{name} takes no {option}; it takes {', '.join(OPTIONS[name])}")
 
 
 @dataclass(eq=False)
@@ -84,39 +108,46 @@ class Faults:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self.strikers: list[Fault] = []
+        """The faults that made the last ``outgoing`` something else than its frame."""
         self._running: list[Fault] = []
         self._injected: list[Frame] = []
         self._long_lists = 0
         self._storm: dict[int, int] = {}
-
-    def known(self) -> dict[str, str]:
-        """Every fault by name, with what it does and its defaults."""
-        return dict(FAULTS)
 
     def running(self, now_ns: int) -> list[str]:
         """The names of the faults under way."""
         return [fault.name for fault in self._running if not fault.is_over(now_ns)]
 
     def start(self, name: str, now_ns: int, options: Mapping[str, str]) -> dict[str, Any]:
-        """Begin a fault. Options: token, link, count, seconds. Raises UnknownFault, and ValueError for an option that does not fit."""
-        if name not in FAULTS:
-            raise UnknownFault(f"no fault is called {name}; known are {', '.join(sorted(FAULTS))}")
+        """Begin a fault; what it will do, as JSON would hold it. Options: those of ``OPTIONS``, as texts.
+
+        Raises UnknownFault, and ValueError for an option that does not fit.
+        """
+        check_fault(name, tuple(options))
         whole = {key: _whole(key, options[key]) for key in ("link", "count", "seconds") if key in options}
         token_id, count = options.get("token"), whole.get("count", 1)
-        told = {"fault": name, "token": token_id, "at_ns": now_ns}
+        if token_id is not None and self._source.rest_book(token_id) is None:
+            raise ValueError(f"token {token_id} has no open book here")
+        told: dict[str, Any] = {"fault": name, "at_ns": now_ns, **whole}
         if name in inject.FAULTS:
-            frames, token_id = inject.frames_of(name, self._source, token_id, count)
+            frames, token_id = inject.frames_of(name, self._source, token_id, whole.get("count"))
             self._injected.extend(frames)
             return {**told, "token": token_id, "frames": len(frames)}
         if name == "list-frame-432kB":
             self._long_lists += count
-            return told
+            return {**told, "count": count}
         if name == "freeze-one-token" and token_id is None:
-            told["token"] = token_id = inject.busiest_token(self._source)
-        seconds = whole.get("seconds", SECONDS.get(name, 0))
-        left = None if name in SECONDS else count
-        if name == "slow-consumer-close":
-            left, seconds = None, 1
+            token_id = inject.busiest_token(self._source)
+        if token_id is not None:
+            told["token"] = token_id
+        if name in SECONDS:
+            told["seconds"] = seconds = whole.get("seconds", SECONDS[name])
+            left = None
+        elif name == "slow-consumer-close":
+            seconds, left = 1, None
+        else:
+            seconds, left, told["count"] = 0, count, count
         self._running.append(Fault(name, token_id, whole.get("link"), now_ns + seconds * NS_PER_S, left, now_ns))
         return told
 
@@ -134,14 +165,20 @@ class Faults:
     def outgoing(self, link: int, frame: Frame, now_ns: int) -> list[str]:
         """What is sent to a link in place of a frame."""
         texts = [frame.text]
+        self.strikers = []
         for fault in self._running:
             if fault.link is None or fault.link == link:
-                texts = [out for text in texts for out in _strike(fault, link, frame, text, now_ns)]
+                struck = [out for text in texts for out in _strike(fault, link, frame, text, now_ns)]
+                if struck != texts:
+                    self.strikers.append(fault)
+                texts = struck
         return texts
 
     def due(self, link: int, now_ns: int) -> list[str]:
         """What was held back from a link and is due."""
         texts: list[str] = []
+        if self.is_silent(link):
+            return texts
         for fault in self._running:
             held = fault.held.get(link)
             if held is not None and held[1] <= now_ns:
@@ -152,8 +189,12 @@ class Faults:
                 texts.append(item[2])
         return texts
 
-    def opening(self, text: str) -> str:
-        """A list frame, as it is sent."""
+    def opening(self, link: int, token_ids: Sequence[str]) -> str | None:
+        """The list frame that answers a subscription to these tokens; None while the link is silent."""
+        if self.is_silent(link):
+            return None
+        frozen = {fault.token_id for fault in self._running if fault.name == "freeze-one-token" and fault.link in (None, link)}
+        text = self._source.list_frame([token_id for token_id in token_ids if token_id not in frozen])
         if not self._long_lists:
             return text
         self._long_lists -= 1
@@ -178,6 +219,10 @@ class Faults:
                     return 1012, "service restart"
         return None
 
+    def swept(self) -> None:
+        """Every link has been asked for: a close that strikes those which are open has struck."""
+        self._running = [fault for fault in self._running if fault.name != "slow-consumer-close"]
+
     def rest_book(self, token_id: str) -> dict[str, Any] | None:
         """CLOB ``/book``, or the ghost of one."""
         book = self._source.rest_book(token_id)
@@ -189,7 +234,7 @@ def _strike(fault: Fault, link: int, frame: Frame, text: str, now_ns: int) -> li
     if fault.name == "silent-socket":
         return []
     if fault.name == "freeze-one-token":
-        return _without(text, fault.token_id) if fault.token_id in frame.token_ids else [text]
+        return _without(frame, text, fault.token_id) if fault.token_id in frame.token_ids else [text]
     if fault.name == "late-trade":
         if fault.strikes(frame, LAST_TRADE):
             fault.late.append((now_ns + 2_900 * NS_PER_MS, link, text))
@@ -212,10 +257,12 @@ def _reorder(fault: Fault, link: int, frame: Frame, text: str, now_ns: int) -> l
     return [text]
 
 
-def _without(text: str, token_id: str | None) -> list[str]:
+def _without(frame: Frame, text: str, token_id: str | None) -> list[str]:
     """The frame without one token's entries; nothing if it is about that token alone."""
+    if frame.kind != PRICE_CHANGE:
+        return [text] if len(frame.token_ids) > 1 else []
     body = json.loads(text)
-    left = [entry for entry in body.get("price_changes", ()) if entry["asset_id"] != token_id]
+    left = [entry for entry in body["price_changes"] if entry["asset_id"] != token_id]
     return [_spaced({**body, "price_changes": left})] if left else []
 
 

@@ -25,7 +25,7 @@ from pipeline.base.errors import PortInUse
 from pipeline.base.units import NS_PER_S
 from pipeline.fake_venue import clob, gamma
 from pipeline.fake_venue.links import Hub
-from pipeline.fake_venue.scenarios import Faults, UnknownFault
+from pipeline.fake_venue.scenarios import FAULTS, Faults, UnknownFault
 from pipeline.fake_venue.source import Source
 
 FRAMES_PER_SLICE = 500
@@ -233,7 +233,7 @@ class FakeVenueServer:
         )
 
     async def _list_faults(self, request: Request) -> Response:
-        return reply(self.faults.known())
+        return reply(FAULTS)
 
     async def _start_fault(self, request: Request) -> Response:
         name, options = request.path_params["name"], request.query_params

@@ -10,7 +10,7 @@ import pytest
 from pipeline.base.units import NS_PER_S
 from pipeline.fake_venue import wire
 from pipeline.fake_venue.exchange import FakeExchange
-from pipeline.fake_venue.scenarios import FAULTS, Faults, UnknownFault
+from pipeline.fake_venue.scenarios import FAULTS, OPTIONS, Faults, UnknownFault
 from pipeline.fake_venue.wire import Frame
 
 LINK = 1
@@ -53,6 +53,27 @@ def test_an_unknown_name_and_an_unfit_option_are_refused(exchange: FakeExchange)
         Faults(exchange).start("drop-frame", exchange.now_ns, {"count": "many"})
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "complaint"),
+    [
+        ("drop-frame", {"seconds": "3"}, "drop-frame takes no seconds; it takes token, link, count"),
+        ("silent-socket", {"token": "1"}, "silent-socket takes no token"),
+        ("freeze-one-token", {"token": "12"}, "token 12 has no open book here"),
+        ("tick-change", {"token": "12"}, "token 12 has no open book here"),
+    ],
+)
+def test_an_option_that_a_fault_does_not_take_is_refused(
+    exchange: FakeExchange, name: str, options: dict[str, str], complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Faults(exchange).start(name, exchange.now_ns, options)
+
+
+def test_every_fault_says_what_it_takes() -> None:
+    assert set(OPTIONS) == set(FAULTS)
+    assert len(FAULTS) == 18
+
+
 def test_drop_frame_loses_as_many_changes_as_asked(exchange: FakeExchange) -> None:
     whole, got = run(exchange, "drop-frame", count=3)
     assert len(got) == len(whole) - 3
@@ -91,6 +112,32 @@ def test_freeze_one_token_takes_its_entries_and_leaves_all_others(exchange: Fake
     _, got = run(exchange, "freeze-one-token", token=token)
     assert not any(token in text for text in got)
     assert any(other in text for text in got)
+
+
+def test_a_frozen_token_is_missing_from_list_frames_too(exchange: FakeExchange) -> None:
+    token, other = exchange.markets[0].spec.token_ids
+    faults = Faults(exchange)
+    faults.start("freeze-one-token", exchange.now_ns, {"token": token})
+    assert faults.opening(LINK, [token, other]) == exchange.list_frame([other])
+
+
+def test_a_frozen_tokens_market_is_still_said_to_be_resolved(exchange: FakeExchange) -> None:
+    faults = Faults(exchange)
+    token = exchange.markets[0].spec.token_ids[0]
+    faults.start("freeze-one-token", exchange.now_ns, {"token": token})
+    (frame,) = exchange.resolve(exchange.markets[0], 0, exchange.now_ns)
+    assert faults.outgoing(LINK, frame, exchange.now_ns) == [frame.text]
+
+
+def test_what_was_held_back_is_not_told_to_a_silent_link(exchange: FakeExchange) -> None:
+    faults = Faults(exchange)
+    faults.start("late-trade", exchange.now_ns, {})
+    frames = after(exchange, 20)
+    trade = next(frame for frame in frames if frame.kind == wire.LAST_TRADE)
+    assert faults.outgoing(LINK, trade, trade.ts_ns) == []
+    faults.start("silent-socket", trade.ts_ns, {})
+    assert faults.due(LINK, trade.ts_ns + 3 * NS_PER_S) == []
+    assert faults.opening(LINK, trade.token_ids) is None
 
 
 def test_silent_socket_is_silent_on_its_link_only_and_for_its_time(exchange: FakeExchange) -> None:
@@ -146,10 +193,11 @@ def test_ghost_rest_book_is_0_01_against_0_99_and_old(exchange: FakeExchange) ->
 def test_a_long_list_frame_is_as_long_as_the_longest_seen_and_still_json(exchange: FakeExchange) -> None:
     faults, token = Faults(exchange), exchange.markets[0].spec.token_ids[0]
     faults.start("list-frame-432kB", exchange.now_ns, {})
-    text = faults.opening(exchange.list_frame([token]))
+    text = faults.opening(LINK, [token])
+    assert text is not None
     assert 432_179 <= len(text) < 440_000
     assert json.loads(text)[0]["asset_id"] == token
-    assert len(faults.opening(exchange.list_frame([token]))) < 20_000
+    assert faults.opening(LINK, [token]) == exchange.list_frame([token])
 
 
 def test_a_storm_closes_links_again_and_again(exchange: FakeExchange) -> None:
@@ -169,6 +217,15 @@ def test_slow_consumer_close_strikes_once(exchange: FakeExchange) -> None:
     assert faults.closes(1, exchange.now_ns) is None
     assert faults.closes(2, exchange.now_ns) == (1013, "slow consumer: send buffer full")
     assert faults.closes(2, exchange.now_ns) is None
+    faults.start("slow-consumer-close", exchange.now_ns, {})
+    faults.swept()
+    assert faults.closes(3, exchange.now_ns) is None
+
+
+def test_a_flood_is_as_large_as_asked(exchange: FakeExchange) -> None:
+    faults = Faults(exchange)
+    assert faults.start("new-market-flood", exchange.now_ns, {"count": "3"})["frames"] == 3
+    assert len(faults.injected()) == 3
 
 
 @pytest.mark.parametrize(
