@@ -254,13 +254,16 @@ def halt(number: int) -> HaltRecord:
 
 
 class Durable:
-    """An executor with a journal, and the writer's end of its two streams."""
+    """An executor with a journal, and the writer's end of its two streams, in a context of their own: one life."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], path: Path) -> None:
+    def __init__(self, path: Path) -> None:
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.stage, self.writer_stage = Recorder("executor"), CommittingWriter()
-        self.executor = runner(self.stage, context, options=RunnerOptions(journal_path=path, resend_ms=1))
-        self.writer = runner(self.writer_stage, context)
-        self.executor.stage.recover(self.executor.durable.recovered())  # type: ignore[union-attr]
+        self.executor = runner(self.stage, self.context, options=RunnerOptions(journal_path=path, resend_ms=1))
+        self.writer = runner(self.writer_stage, self.context)
+        assert self.executor.durable is not None
+        self.outbox = self.executor.durable
+        self.stage.recover(self.outbox.recovered())
 
     def until(self, done: Callable[[], bool]) -> None:
         step_until([self.executor, self.writer], done)
@@ -268,6 +271,7 @@ class Durable:
     def close(self) -> None:
         self.executor.close()
         self.writer.close()
+        self.context.destroy(linger=0)
 
 
 class CommittingWriter(Stage):
@@ -295,38 +299,33 @@ class CommittingWriter(Stage):
         yield Committed(ts_ns=1, producer=producer, seq=self.last.get(producer, 0))
 
 
-def test_records_wait_in_the_journal_until_the_writer_speaks_and_arrive_once(
-    context: zmq.Context[zmq.Socket[bytes]], tmp_path: Path
-) -> None:
-    one = Durable(context, tmp_path / "j")
+def test_records_wait_in_the_journal_until_the_writer_speaks_and_arrive_once(tmp_path: Path) -> None:
+    one = Durable(tmp_path / "j")
     for number in range(3):
         one.executor.outbox.send(halt(number))
-    assert one.executor.durable is not None
-    assert one.executor.durable.backlog == 3
-    one.until(lambda: one.executor.durable.backlog == 0)  # type: ignore[union-attr]
+    assert one.outbox.backlog == 3
+    one.until(lambda: one.outbox.backlog == 0)
     assert [arrival.message for arrival in one.writer_stage.stored] == [halt(0), halt(1), halt(2)]
     assert one.stage.heard[-1] == Committed(ts_ns=1, producer="executor", seq=3)
     one.close()
 
 
-def test_records_lost_on_the_way_are_sent_again(context: zmq.Context[zmq.Socket[bytes]], tmp_path: Path) -> None:
-    one = Durable(context, tmp_path / "j")
-    one.until(lambda: one.executor.durable._heard)  # type: ignore[union-attr]
+def test_records_lost_on_the_way_are_sent_again(tmp_path: Path) -> None:
+    one = Durable(tmp_path / "j")
+    one.until(lambda: one.outbox._heard)
     one.writer_stage.lose_next = 2
     for number in range(4):
         one.executor.outbox.send(halt(number))
-    one.until(lambda: one.executor.durable.backlog == 0)  # type: ignore[union-attr]
+    one.until(lambda: one.outbox.backlog == 0)
     assert [arrival.seq for arrival in one.writer_stage.stored] == [1, 2, 3, 4]
     one.close()
 
 
-def test_a_new_life_recovers_its_records_and_continues_their_numbers(
-    context: zmq.Context[zmq.Socket[bytes]], tmp_path: Path
-) -> None:
-    first = Durable(context, tmp_path / "j")
+def test_a_new_life_recovers_its_records_and_continues_their_numbers(tmp_path: Path) -> None:
+    first = Durable(tmp_path / "j")
     first.executor.outbox.send(halt(1))
     first.close()
-    second = Durable(context, tmp_path / "j")
+    second = Durable(tmp_path / "j")
     assert second.stage.recovered == [halt(1)]
     second.executor.outbox.send(halt(2))
     second.until(lambda: len(second.writer_stage.stored) == 2)
