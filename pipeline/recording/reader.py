@@ -17,6 +17,7 @@ from pipeline.recording.markets import read_markets
 from pipeline.recording.writer import segments_of
 
 GZIP_MAGIC = b"\x1f\x8b"
+LEFT_OUT_KEPT = 1_000
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -30,7 +31,10 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 
 class Recording:
-    """A recording: a folder, or one of its segments. Counts what it had to leave out: ``torn`` lines and ``bad_lines``."""
+    """A recording: a folder, or one of its segments. Counts what it had to leave out: ``torn`` lines and ``bad_lines``.
+
+    ``left_out`` has the first of them with their places: ("file:line", whether it was torn).
+    """
 
     def __init__(self, path: Path) -> None:
         """Raises BadInput if there is no segment, or ``markets.json`` cannot be read."""
@@ -44,22 +48,25 @@ class Recording:
         self.source = recorded.source
         self.torn = 0
         self.bad_lines = 0
+        self.left_out: list[tuple[str, bool]] = []
 
     def lines(self) -> Iterator[tuple[Line, str]]:
         """Every line with its place, ``file:line``. What is not a line is counted and left out."""
         self.torn = self.bad_lines = 0
+        self.left_out.clear()
         for segment in self.segments:
+            number = 0
             with open_bytes(segment) as stream:
                 try:
                     for number, text in enumerate(stream, 1):
                         try:
                             line = decode_line(text)
                         except ValueError:
-                            self._leave_out(torn=not text.endswith(b"\n"))
+                            self._leave_out(f"{segment}:{number}", torn=not text.endswith(b"\n"))
                             continue
                         yield line, f"{segment}:{number}"
                 except (EOFError, zlib.error, gzip.BadGzipFile):
-                    self._leave_out(torn=True)
+                    self._leave_out(f"{segment}:{number + 1}", torn=True)
 
     def messages(self) -> Iterator[Message]:
         """What the gateway heard. Where the recorder was started again, every link that was up is told down first."""
@@ -82,7 +89,9 @@ class Recording:
                     up.pop(msg.link_id, None)
             yield msg
 
-    def _leave_out(self, torn: bool) -> None:
+    def _leave_out(self, where: str, torn: bool) -> None:
+        if len(self.left_out) < LEFT_OUT_KEPT:
+            self.left_out.append((where, torn))
         if torn:
             self.torn += 1
         else:

@@ -18,7 +18,7 @@ from pipeline.base.log import get_logger
 from pipeline.messages import Message
 from pipeline.messages.market import MarketUniverse
 from pipeline.recording.lines import Line, encode_line, line_of
-from pipeline.recording.markets import RecordedMarkets, write_markets
+from pipeline.recording.markets import RecordedMarkets, read_markets, write_markets
 
 OPEN = ".jsonl"
 CLOSED = ".jsonl.gz"
@@ -56,13 +56,17 @@ class RecordingWriter:
         self._file = self._open_next()
         self._size = 0
         if left:
-            self._put(encode_line(Line(kind="resumed", ts_ns=started_ns)))
+            self._put(encode_line(Line(kind="resumed", ts_ns=started_ns, reason=ending_of(left[-1]))))
         self._compress()
 
     def write(self, msg: Message) -> None:
-        """Record one message; a MarketUniverse goes to ``markets.json``. Kinds that do not come from outside are ignored."""
+        """Record one message. Kinds that do not come from outside are ignored.
+
+        A MarketUniverse goes to ``markets.json``, beside the markets that were followed before: their frames are here too.
+        """
         if type(msg) is MarketUniverse:
-            write_markets(self.folder, RecordedMarkets(venue=self.venue, markets=msg.markets, source=msg.source))
+            known = {market.market_id: market for market in (*read_markets(self.folder).markets, *msg.markets)}
+            write_markets(self.folder, RecordedMarkets(venue=self.venue, markets=tuple(known.values()), source=msg.source))
             return
         line = line_of(msg)
         if line is not None:
@@ -117,6 +121,17 @@ class RecordingWriter:
                     return
                 path = self._waiting.pop(0)
             compress_segment(path)
+
+
+def ending_of(last: Path) -> str:
+    """How the run before ended, told by the last segment that it left: the reason of the note that a resumed recording begins with."""
+    if last.name.endswith(CLOSED):
+        return f"the recorder before ended in order with {last.name}"
+    with last.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - 1))
+        torn = size > 0 and stream.read(1) != b"\n"
+    return f"the recorder before did not close {last.name}" + (", and its last line is torn" if torn else "")
 
 
 def compress_segment(path: Path) -> Path:
