@@ -181,7 +181,7 @@ class HashedBook(TokenBook):
         book, batch = self.book, self.batch
         assert book is not None
         key = (msg.venue_ts, msg.hash)
-        if (msg.hash and key in self.proof.proven) or (self._provided_ms and _ms(msg.venue_ts) < self._provided_ms):
+        if (msg.hash and self.proof.is_repeat(key, book)) or (self._provided_ms and _ms(msg.venue_ts) < self._provided_ms):
             self.count("repeats")
             return [] if stored else [self._unapplied(msg)]
         self._provided_ms = 0

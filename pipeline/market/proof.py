@@ -91,8 +91,16 @@ class HashProof:
         self._set(found, book)
         return True
 
+    def is_repeat(self, key: Key, book: OrderBook) -> bool:
+        """Whether a batch of this key was proven before and says nothing further.
+
+        A change and its reversal in one millisecond lead back to an earlier key: such a batch of the book's own millisecond counts.
+        """
+        return key in self.proven and (key[0] != book.venue_ts or key == next(reversed(self.proven)))
+
     def add(self, key: Key) -> None:
         """Remember a proven batch."""
+        self.proven.pop(key, None)
         self.proven[key] = None
         if len(self.proven) > PROVEN_KEPT:
             del self.proven[next(iter(self.proven))]

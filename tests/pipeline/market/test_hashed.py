@@ -204,6 +204,17 @@ def test_repeats_and_swapped_entries_change_nothing_and_keep_their_rows(true_tok
     assert book.feed.counts["repeats"] == 2
 
 
+def test_a_change_and_its_reversal_in_one_millisecond_both_count(true_token: Make, kept: Make) -> None:
+    venue, book = true_token(BIDS, ASKS), kept()
+    start(venue, book)
+    sizes = []
+    for size, after_ms in (("31", 1), ("25", 0), ("31", 0), ("25", 0)):
+        out = feed(book, *venue.batch(("0.47", size, "BUY"), after_ms=after_ms))
+        sizes.append(shown(out)[-1].bids[0].size_e6)
+    assert sizes == [31_000_000, 25_000_000, 31_000_000, 25_000_000]
+    assert (book.confidence.state, book.due_ns, book.feed.counts["repeats"]) == ("VERIFIED", None, 0)
+
+
 def test_the_first_change_may_repeat_its_snapshot(true_token: Make, kept: Make) -> None:
     venue, book = true_token(BIDS, ASKS), kept()
     frames = venue.batch(("0.44", "4", "BUY"))
