@@ -20,7 +20,6 @@ from polybot.composition import Composition, generic_market, sha256_of
 from processes.gateway import Gateway
 
 ALL_MARKETS = "all"
-_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def replay_file(
             if replay_of(conn, digest, market_id) is not None:
                 return Replayed(path, market_id, source.kind, already=True)
         gateway = Gateway(market=wanted, outcome_id=outcome_id, mirror=False, strict=source.strict)
-        playback = Playback(_told(source.messages(), shown), answers=provider is not None, at_once=1 if provider else _AT_ONCE)
+        playback = Playback(_told(source.messages(), shown), answers=provider is not None)
         run = Composition(
             store,
             gateway,

@@ -18,7 +18,7 @@ _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 def nests_too_deeply(data: bytes) -> bool:
     """Whether brackets nest so deep that no parser should see them. Cheap for what has few."""
-    if data.count(b"[") + data.count(b"{") < _FEW:
+    if len(data) < _FEW or data.count(b"[") + data.count(b"{") < _FEW:
         return False
     brackets = _TEXT.sub(b"", data).translate(None, _NOT_BRACKETS)
     for _ in range(DEEPEST):

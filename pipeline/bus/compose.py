@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import zmq
@@ -19,7 +20,7 @@ import zmq
 from pipeline.base.clock import Clock, EventClock, SystemClock
 from pipeline.bus.outbox import DURABLE
 from pipeline.bus.runner import EDGE, Runner, RunnerOptions
-from pipeline.bus.stage import Arrival, Identity, InlineEdge, Stage, StagePlan
+from pipeline.bus.stage import Arrival, Identity, InlineEdge, RecordedEdge, Stage, StagePlan
 from pipeline.bus.topology import ROLES, WRITER, Stream, routes
 from pipeline.bus.transport import Transport
 from pipeline.messages import Message
@@ -30,15 +31,31 @@ Tap = Callable[[Arrival], None]
 
 
 class _Seat:
-    """One stage of a lockstep run with its inbox, its edges and its routes."""
+    """One stage of a lockstep run: its inbox, its edges, and where its messages go.
+
+    A stage that does not ask who sent a message (``receive`` is not overridden) has bare messages in its inbox, the others arrivals.
+    ``sinks`` holds the kinds that go straight to inboxes; a sink is an inbox and, if it holds arrivals, their stream.
+    """
 
     def __init__(self, plan: StagePlan, run_id: str) -> None:
         self.stage, self.edges = plan.stage, tuple(plan.edges)
         self.role = plan.stage.role
         self.run_id = run_id
-        self.inbox: deque[Arrival] = deque()
+        self.inbox: deque[Any] = deque()
+        self.is_plain = type(plan.stage).receive is Stage.receive
+        self.take: Callable[[Any, int], Iterable[Message]] = plan.stage.handle if self.is_plain else plan.stage.receive
+        self.next_timer_ns = plan.stage.next_timer_ns
         self.routes: dict[type[Message], tuple[tuple[Stream, tuple[_Seat, ...]], ...]] = {}
+        self.sinks: dict[type[Message], tuple[tuple[deque[Any], str], ...]] = {}
         self.edge_of: dict[type[Message], InlineEdge] = {kind: edge for edge in plan.edges for kind in edge.accepts}
+
+    def put(self, arrival: Arrival) -> None:
+        """Add an arrival to the inbox."""
+        self.inbox.append(arrival.message if self.is_plain else arrival)
+
+    def hear(self, msg: Message) -> None:
+        """Add what an edge said."""
+        self.put(Arrival(EDGE, self.role, self.run_id, 0, msg))
 
 
 class Lockstep:
@@ -62,17 +79,21 @@ class Lockstep:
         self.session_id, self.source, self.body, self._tap = session_id, source, body, tap
         known = {plan.stage.role: plan for plan in (p if isinstance(p, StagePlan) else StagePlan(p) for p in plans)}
         self._seats = [_Seat(known[role], f"{session_id}.{role}") for role in ROLES if role in known]
+        self._inboxes = [(seat.inbox, seat) for seat in self._seats]
         by_role = {seat.role: seat for seat in self._seats}
         for seat in self._seats:
             for kind, streams in routes(seat.role).items():
-                seat.routes[kind] = tuple(
+                routed = tuple(
                     (stream, tuple(by_role[role] for role in stream.receivers if role in by_role)) for stream in streams
                 )
+                seat.routes[kind] = routed
+                if tap is None and kind is not Committed and all(stream.when_full != "journal" for stream in streams):
+                    seat.sinks[kind] = tuple(
+                        (to.inbox, "" if to.is_plain else stream.name) for stream, receivers in routed for to in receivers
+                    )
         self._writer = by_role.get(WRITER)
-        self._timers = [(seat.stage.next_timer_ns, seat) for seat in self._seats]
-        self._edges = [(edge.next_ns, seat, edge) for seat in self._seats for edge in seat.edges]
+        self._edges = [(edge, seat) for seat in self._seats for edge in seat.edges]
         self._seq: dict[str, int] = {}
-        self.handled = 0
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -115,7 +136,7 @@ class Lockstep:
         """Give a stage a message as if one of its edges had heard it."""
         for seat in self._seats:
             if seat.role == role:
-                seat.inbox.append(Arrival(EDGE, seat.role, seat.run_id, 0, msg))
+                seat.hear(msg)
 
     def inject(self, role: str, msg: Message) -> None:
         """Send a message as if the stage of ``role`` had returned it; the role need not be there."""
@@ -126,50 +147,58 @@ class Lockstep:
         for stream in routes(role)[type(msg)]:
             for seat in self._seats:
                 if seat.role in stream.receivers:
-                    seat.inbox.append(self._numbered(stream, role, f"{self.session_id}.{role}", msg))
+                    seat.put(self._numbered(stream, role, f"{self.session_id}.{role}", msg))
 
     # --- turns -----------------------------------------------------------------------------------------------------
 
-    def turn(self) -> bool:
-        """Handle one message; False if nobody has one."""
-        for seat in self._seats:
-            if seat.inbox:
-                self._take(seat, seat.inbox.popleft())
-                return True
-        return False
-
     def run_until_idle(self) -> None:
         """Handle messages until nobody has one; time moves only as far as they say."""
-        seats, take = self._seats, self._take
+        inboxes, clock = self._inboxes, self.clock
         while True:
-            for seat in seats:
-                if seat.inbox:
-                    take(seat, seat.inbox.popleft())
+            for inbox, seat in inboxes:  # noqa: B007 - the first that has a message, used below
+                if inbox:
                     break
             else:
                 return
+            item = inbox.popleft()
+            ts_ns = item.ts_ns if seat.is_plain else item.message.ts_ns
+            now_ns = clock.now_ns()
+            if ts_ns > now_ns:
+                clock.advance(ts_ns)
+                self._fire_timers(seat, ts_ns)
+                now_ns = clock.now_ns()
+            sinks, role, run_id = seat.sinks, seat.role, seat.run_id
+            for msg in seat.take(item, now_ns):
+                straight = sinks.get(type(msg))
+                if straight is None:
+                    self._send(seat, msg)
+                else:
+                    for to, stream in straight:
+                        to.append(Arrival(stream, role, run_id, 0, msg) if stream else msg)
 
     def next_ns(self) -> int | None:
         """When the next timer of a stage or an edge is due."""
         return self._next()[0]
 
-    def _next(self) -> tuple[int | None, _Seat | None, InlineEdge | None]:
-        """The earliest timer: when, whose, and of which edge (None: the stage's own). Stages come before edges at one time."""
+    def _next(self, drawn: InlineEdge | None = None, drawn_ns: int = 0) -> tuple[int | None, _Seat | None, InlineEdge | None]:
+        """The earliest timer: when, whose, and of which edge (None: the stage's own). Stages come before edges at one time.
+
+        The timer of an edge that a message was ``drawn`` from is the time of that message.
+        """
         first: tuple[int | None, _Seat | None, InlineEdge | None] = (None, None, None)
         first_ns = None
-        for next_timer_ns, seat in self._timers:
-            due_ns = next_timer_ns()
+        for seat in self._seats:
+            due_ns = seat.next_timer_ns()
             if due_ns is not None and (first_ns is None or due_ns < first_ns):
                 first_ns, first = due_ns, (due_ns, seat, None)
-        for next_edge_ns, seat, edge in self._edges:
-            due_ns = next_edge_ns()
+        for edge, seat in self._edges:
+            due_ns = drawn_ns if edge is drawn else edge.next_ns()
             if due_ns is not None and (first_ns is None or due_ns < first_ns):
                 first_ns, first = due_ns, (due_ns, seat, edge)
         return first
 
     def run(self, until: Callable[[], bool] | None = None, *, to_ns: int | None = None) -> None:
         """Turn and advance until ``until()`` holds (asked whenever nobody has a message), no timer is left, or time is past ``to_ns``."""
-        clock = self.clock
         while True:
             self.run_until_idle()
             if until is not None and until():
@@ -177,29 +206,63 @@ class Lockstep:
             due_ns, seat, edge = self._next()
             if due_ns is None or seat is None or (to_ns is not None and due_ns > to_ns):
                 return
-            clock.advance(due_ns)
-            now_ns = clock.now_ns()
-            if edge is None:
-                self._fire_timers(seat, now_ns)
-                continue
-            for msg in edge.due(now_ns):
-                self._take(seat, Arrival(EDGE, seat.role, seat.run_id, 0, msg))
-                self.run_until_idle()
+            if edge is None or not hasattr(edge, "ahead"):
+                self._let(due_ns, seat, edge)
+            elif self._play(seat, cast(RecordedEdge, edge), to_ns, until):
+                return
 
-    def _take(self, seat: _Seat, arrival: Arrival) -> None:
-        clock = self.clock
-        ts_ns = arrival.message.ts_ns
-        if ts_ns > clock.now_ns():
+    def _let(self, due_ns: int, seat: _Seat, edge: InlineEdge | None) -> None:
+        """Let time come to a timer, and the stage or the edge do what is due."""
+        self.clock.advance(due_ns)
+        now_ns = self.clock.now_ns()
+        if edge is None:
+            self._fire_timers(seat, now_ns)
+            return
+        for msg in edge.due(now_ns):
+            seat.hear(msg)
+            self.run_until_idle()
+
+    def _play(self, seat: _Seat, edge: RecordedEdge, to_ns: int | None, until: Callable[[], bool] | None) -> bool:
+        """Hand over what an edge knows beforehand, everything else in its order in between; True when ``until()`` holds.
+
+        The same as asking for the next timer after each message, without asking those that cannot be due.
+        """
+        clock, inbox, drain = self.clock, seat.inbox, self.run_until_idle
+        timers = [known.next_timer_ns for known in self._seats if type(known.stage).next_timer_ns is not Stage.next_timer_ns]
+        timers += [other.next_ns for other, _ in self._edges if other is not edge]
+        messages = edge.ahead(to_ns)
+        for msg in messages:
+            ts_ns = msg.ts_ns
+            for next_ns in timers:
+                due_ns = next_ns()
+                if due_ns is not None and due_ns <= ts_ns:
+                    self._let_others(edge, ts_ns)
+                    break
             clock.advance(ts_ns)
-            self._fire_timers(seat, ts_ns)
-        self.handled += 1
-        self._send_all(seat, seat.stage.receive(arrival, clock.now_ns()))
+            if seat.is_plain:
+                inbox.append(msg)
+            else:
+                seat.hear(msg)
+            drain()
+            if until is not None and until():
+                messages.close()
+                return True
+        return False
+
+    def _let_others(self, edge: InlineEdge, ts_ns: int) -> None:
+        """Everything that comes before a message of ``ts_ns`` that was drawn from an edge."""
+        while True:
+            self.run_until_idle()
+            due_ns, seat, other = self._next(edge, ts_ns)
+            if due_ns is None or seat is None or other is edge:
+                return
+            self._let(due_ns, seat, other)
 
     def _fire_timers(self, seat: _Seat, now_ns: int) -> None:
-        due_ns = seat.stage.next_timer_ns()
+        due_ns = seat.next_timer_ns()
         while due_ns is not None and due_ns <= now_ns:
             self._send_all(seat, seat.stage.on_timer(now_ns))
-            due_ns = seat.stage.next_timer_ns()
+            due_ns = seat.next_timer_ns()
 
     def _send_all(self, seat: _Seat, messages: Iterable[Message]) -> None:
         for msg in messages:
@@ -211,7 +274,7 @@ class Lockstep:
             edge = seat.edge_of.get(type(msg))
             if edge is not None:
                 for answer in edge.take(msg, self.clock.now_ns()):
-                    seat.inbox.append(Arrival(EDGE, seat.role, seat.run_id, 0, answer))
+                    seat.hear(answer)
             return
         for stream, receivers in routed:
             if not receivers and self._tap is None:
@@ -224,7 +287,7 @@ class Lockstep:
                     if msg.producer != self._durable_name(receiver.role):
                         continue
                     arrival = msgspec.structs.replace(arrival, message=msgspec.structs.replace(msg, producer=receiver.role))
-                receiver.inbox.append(arrival)
+                receiver.put(arrival)
 
     def _durable_name(self, role: str) -> str:
         """Who a role is on the durable stream: each session numbers its own records."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -109,6 +109,13 @@ class InlineEdge(Protocol):
 
     def due(self, now_ns: int) -> Iterable[Message]:
         """What is due by ``now_ns``, in order."""
+
+
+class RecordedEdge(InlineEdge, Protocol):
+    """An inline edge whose messages depend on nothing that happens meanwhile: they may be drawn without asking for their times first."""
+
+    def ahead(self, to_ns: int | None) -> Generator[Message, None, None]:
+        """The messages up to ``to_ns`` (None: all), one after another; who stops in between finds the next where it was."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator
 from decimal import Decimal
 
 from pipeline.messages import Message
@@ -15,14 +16,12 @@ END = "the recording ended"
 class Playback:
     """An inline edge whose timer is the next recorded frame. After the last one it says FeedEnded, once.
 
-    ``at_once`` frames that are due are given out together: more is faster, but what they ask for (a fresh book) is answered after
-    them. With ``answers`` false, requests for books are swallowed: a recording holds its own answers.
+    With ``answers`` false, requests for books are swallowed: a recording holds its own answers.
     """
 
-    def __init__(self, messages: Iterable[Message], *, answers: bool = False, at_once: int = 1) -> None:
+    def __init__(self, messages: Iterable[Message], *, answers: bool = False) -> None:
         self.accepts: tuple[type[Message], ...] = (FollowTokens,) if answers else (FollowTokens, FetchBooks)
         self.played = 0
-        self._at_once = at_once
         self._messages: Iterator[Message] = iter(messages)
         self._next: Message | None = None
         self._ended = False
@@ -38,13 +37,39 @@ class Playback:
         return None if self._next is None else self._next.ts_ns
 
     def due(self, now_ns: int) -> list[Message]:
-        """The frames that are due, ``at_once`` at most."""
-        found: list[Message] = []
-        while self._next is not None and self._next.ts_ns <= now_ns and len(found) < self._at_once:
-            found.append(self._next)
-            self._move_on()
-        self.played += len(found)
-        return found
+        """The next frame, if it is due."""
+        msg = self._next
+        if msg is None or msg.ts_ns > now_ns:
+            return []
+        self.played += 1
+        self._move_on()
+        return [msg]
+
+    def ahead(self, to_ns: int | None = None) -> Generator[Message, None, None]:
+        """The frames up to ``to_ns``, one after another; who stops in between finds the next one where it would have been.
+
+        Nothing that happens meanwhile changes them, which is why they may be drawn without asking for their times first.
+        """
+        limit_ns = sys.maxsize if to_ns is None else to_ns
+        msg = self._next
+        if msg is None or msg.ts_ns > limit_ns:
+            return
+        self._next = None
+        try:
+            self.played += 1
+            yield msg
+            for msg in self._messages:
+                ts_ns = msg.ts_ns
+                if ts_ns > self._last_ns:
+                    self._last_ns = ts_ns
+                if ts_ns > limit_ns:
+                    self._next = msg
+                    return
+                self.played += 1
+                yield msg
+        finally:
+            if self._next is None:
+                self._move_on()
 
     def _move_on(self) -> None:
         if self._ended:

@@ -7,6 +7,7 @@ numeric strings; both are kept as the exact text that was written, so 0.40 never
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NoReturn
 
 import msgspec
@@ -34,6 +35,11 @@ class GenericRules:
 
     market: str = ""
     outcome_id: str = "yes"
+
+    @cached_property
+    def token_id(self) -> str:
+        """What a frame is about that names neither."""
+        return f"{self.market}/{self.outcome_id}"
 
 
 class GenericFrame(msgspec.Struct, gc=False):
@@ -96,7 +102,8 @@ def to_message(frame: GenericFrame, ts_ns: int, rules: GenericRules, source: Boo
     ``ts_ns`` is the time of receipt, for frames without ``ts_ms``. Raises BadFrame.
     """
     kind = frame.type
-    if kind not in DELTAS and kind not in SNAPSHOTS:
+    is_delta = kind in DELTAS
+    if not is_delta and kind not in SNAPSHOTS:
         return f"unknown:{kind}"
     if frame.channel is not None and frame.channel != CHANNEL:
         return OTHER_CHANNEL
@@ -107,22 +114,26 @@ def to_message(frame: GenericFrame, ts_ns: int, rules: GenericRules, source: Boo
             raise BadFrame("market: the frame names none, and none was given")
     elif rules.market and market != rules.market:
         return OTHER_MARKET
-    seq = frame.seq
+    seq, ts_ms, outcome_id = frame.seq, frame.ts_ms, frame.outcome_id
     if seq is None or not 0 <= seq <= LARGEST_SEQ:
         raise BadFrame("seq: missing" if seq is None else "seq: not a number that fits")
-    if frame.ts_ms is not None:
-        if not 0 <= frame.ts_ms <= LATEST_MS:
+    if ts_ms is not None:
+        if not 0 <= ts_ms <= LATEST_MS:
             raise BadFrame("ts_ms: not a time in milliseconds")
-        ts_ns = frame.ts_ms * NS_PER_MS
-    token_id = f"{market}/{frame.outcome_id or rules.outcome_id}"
-    if kind in DELTAS:
+        ts_ns = ts_ms * NS_PER_MS
+    if outcome_id or market is not rules.market:
+        token_id = f"{market}/{outcome_id or rules.outcome_id}"
+    else:
+        token_id = rules.token_id
+    if is_delta:
+        bids, asks = frame.bids, frame.asks
         return BookDelta(
             ts_ns=ts_ns,
             token_id=token_id,
             market=market,
             seq=seq,
-            bids=_levels(frame.bids, "bids") if frame.bids else (),
-            asks=_levels(frame.asks, "asks") if frame.asks else (),
+            bids=_levels(bids, "bids") if bids else (),
+            asks=_levels(asks, "asks") if asks else (),
         )
     if frame.bids is None and frame.asks is None:
         raise BadFrame("the snapshot has neither bids nor asks")
@@ -140,12 +151,10 @@ def to_message(frame: GenericFrame, ts_ns: int, rules: GenericRules, source: Boo
 
 def _levels(items: tuple[tuple[Any, Any], ...], name: str) -> tuple[TextLevel, ...]:
     """(price, size) pairs as text, each checked to be a number."""
-    for price, size in items:
-        if type(price) is not str or type(size) is not str:
-            return tuple((number_text(price, name), number_text(size, name)) for price, size in items)
-        number_e6(price)
-        number_e6(size)
-    return items
+    if len(items) == 1:
+        ((price, size),) = items
+        return ((number_text(price, name), number_text(size, name)),)
+    return tuple([(number_text(price, name), number_text(size, name)) for price, size in items])
 
 
 def _whole_side(items: tuple[tuple[Any, Any], ...], name: str) -> tuple[TextLevel, ...]:

@@ -11,6 +11,7 @@ from pipeline.base.units import ONE_E6, parse_e6
 LONGEST = 40
 """Characters of the longest number taken from outside; the venue's own are below 20."""
 LARGEST_E6 = 2**62
+LARGEST_WHOLE = LARGEST_E6 // ONE_E6
 LARGEST_SEQ = 2**62
 LATEST_MS = 2**62 // 1_000_000
 """The last millisecond whose nanoseconds fit 63 bits."""
@@ -52,14 +53,13 @@ def check_time(text: str) -> None:
 
 def number_text(value: Any, name: str) -> str:
     """A JSON number (floats already come as their own text) or a numeric string, as text. Raises BadFrame for anything else."""
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str:
         number_e6(value)
-        return value
-    if type(value) is not int or not -LARGEST_E6 < value < LARGEST_E6:
+        return value  # type: ignore[no-any-return]
+    if kind is not int or not -LARGEST_WHOLE < value < LARGEST_WHOLE:
         _refuse(value, name)
-    text = str(value)
-    number_e6(text)
-    return text
+    return str(value)
 
 
 def whole(value: Any, name: str, largest: int) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.bus.compose import Lockstep
 from pipeline.bus.stage import Arrival, Stage, StagePlan
@@ -17,7 +20,7 @@ from pipeline.messages.records import HaltRecord
 class Frames:
     """Two frames, one second apart."""
 
-    accepts = (FollowTokens,)
+    accepts: tuple[type[Message], ...] = (FollowTokens,)
 
     def __init__(self) -> None:
         self.times = [1_000, 2_000]
@@ -154,3 +157,75 @@ def test_a_durable_record_is_numbered_and_its_commit_comes_back() -> None:
         "writer HaltRecord executor@lockstep 1",
         "executor Committed 1",
     ]
+
+
+class Ticking(Stage):
+    """Notes what it hears, and asks to be woken a little after each message, and again after that."""
+
+    def __init__(self, role: str, waits: list[int], log: list[str]) -> None:
+        self.role = role  # type: ignore[misc]
+        self.waits, self.log = waits, log
+        self.due: list[int] = []
+
+    def handle(self, msg: Message, now_ns: int) -> Iterator[Message]:
+        self.log.append(f"{self.role} {type(msg).__name__} {msg.ts_ns} at {now_ns}")
+        self.due += [now_ns + wait for wait in self.waits]
+        if self.role == "gateway":
+            yield VenueTrade(ts_ns=msg.ts_ns, token_id="a", market="m", venue_ts="1", price="0.5", size="1", side="BUY")
+
+    def next_timer_ns(self) -> int | None:
+        return min(self.due, default=None)
+
+    def on_timer(self, now_ns: int) -> Iterator[Message]:
+        self.due.remove(min(self.due))
+        self.log.append(f"{self.role} timer at {now_ns}")
+        yield from ()
+
+
+class Asked:
+    """Frames at given times that say when the next one is."""
+
+    accepts: tuple[type[Message], ...] = (FollowTokens,)
+
+    def __init__(self, name: str, times: list[int]) -> None:
+        self.name, self.times = name, list(times)
+
+    def take(self, msg: Message, now_ns: int) -> Iterator[Message]:
+        yield from ()
+
+    def next_ns(self) -> int | None:
+        return self.times[0] if self.times else None
+
+    def due(self, now_ns: int) -> Iterator[Message]:
+        yield RawFrame(ts_ns=self.times.pop(0), link_id=self.name, data=b"")
+
+
+class Drawn(Asked):
+    """The same, which may also be drawn ahead of time."""
+
+    def ahead(self, to_ns: int | None) -> Generator[Message, None, None]:
+        while self.times and (to_ns is None or self.times[0] <= to_ns):
+            yield RawFrame(ts_ns=self.times.pop(0), link_id=self.name, data=b"")
+
+
+Times = st.lists(st.integers(0, 60), max_size=12)
+
+
+@given(Times, Times, st.lists(st.integers(1, 20), max_size=2), st.lists(st.integers(1, 20), max_size=2), st.booleans())
+def test_frames_drawn_ahead_of_time_give_the_same_run(
+    times: list[int], others: list[int], gateway: list[int], builder: list[int], other_first: bool
+) -> None:
+    def run_with(kind: type[Asked]) -> list[str]:
+        log: list[str] = []
+        edges: list[Asked] = [kind("recording", times), Asked("other", others)]
+        if other_first:
+            edges.reverse()
+        plan = StagePlan(Ticking("gateway", gateway, log), list(edges))
+        run = Lockstep([plan, Ticking("book_builder", builder, log)])
+        run.start()
+        run.run(to_ns=30)
+        log.append("half")
+        run.run(until=lambda: len(log) > 150)
+        return log
+
+    assert run_with(Drawn) == run_with(Asked)

@@ -32,10 +32,29 @@ def test_a_frame_with_an_older_time_is_due_at_once() -> None:
     assert len(playback.due(5)) == 1 and playback.next_ns() == 5
 
 
-def test_several_due_frames_are_given_together_when_asked() -> None:
-    playback = Playback(frames(1, 1, 1, 2), at_once=10)
-    assert len(playback.due(1)) == 3
-    assert playback.played == 3
+def test_frames_drawn_ahead_are_all_of_them_and_then_the_end() -> None:
+    playback = Playback(frames(5, 5, 9))
+    assert [msg.ts_ns for msg in playback.ahead()] == [5, 5, 9]
+    assert playback.next_ns() == 9
+    assert [type(msg) for msg in playback.ahead()] == [FeedEnded]
+    assert playback.next_ns() is None and playback.played == 4
+
+
+def test_frames_are_drawn_ahead_only_up_to_a_time() -> None:
+    playback = Playback(frames(1, 2, 3, 4))
+    assert [msg.ts_ns for msg in playback.ahead(2)] == [1, 2]
+    assert playback.next_ns() == 3
+    assert [msg.ts_ns for msg in playback.ahead(2)] == []
+    assert [msg.ts_ns for msg in playback.ahead(4)] == [3, 4]
+
+
+def test_who_stops_drawing_finds_the_next_frame_where_it_was() -> None:
+    playback = Playback(frames(1, 2, 3))
+    drawing = playback.ahead()
+    assert next(drawing).ts_ns == 1
+    drawing.close()
+    assert playback.next_ns() == 2
+    assert [msg.ts_ns for msg in playback.due(2)] == [2]
 
 
 def test_an_empty_recording_ends_at_once() -> None:
