@@ -9,17 +9,17 @@ from decimal import Decimal
 from pipeline.base.clock import SystemClock
 from pipeline.base.settings import Settings
 from pipeline.base.units import NS_PER_MS
+from pipeline.bus.compose import Tap
 from pipeline.bus.stage import Stage
 from pipeline.store.open import Store, open_store
 from pipeline.strategy.base import Strategy
 from pipeline.strategy.spread import SpreadCapture
 from pipeline.trading.risk import Limits
 from pipeline.venue.fake_relayer import FakeRelayer
-from polybot.composition import Composition, generic_market
-from polybot.ingestion.ingestor import Frame, bytes_of
+from polybot.composition import Composition, generic_market, new_composition_id
+from polybot.ingestion.ingestor import Frame, bytes_of, time_of
 from processes.executor import Executor
 from processes.gateway import Gateway
-from processes.options import new_session_id
 from processes.strategy import StrategyEngine
 
 
@@ -51,10 +51,12 @@ def quoting(
     settings: Settings | None = None,
     source: str = "",
     start_ns: int,
+    session_id: str = "",
+    tap: Tap | None = None,
 ) -> Composition:
     """A generic market's stages with a quoter and the fake relayer, in lockstep."""
     settings = settings or Settings()
-    session_id = new_session_id()
+    session_id = session_id or new_composition_id()
     relayer = relayer or FakeRelayer(settings.execution.fill_ratio)
     return Composition(
         store,
@@ -64,10 +66,11 @@ def quoting(
         traders=traders(quoter, session_id, relayer, settings),
         session_id=session_id,
         start_ns=start_ns,
+        tap=tap,
     )
 
 
-def quoted(run: Composition, market_id: str, messages: int) -> Quoted:
+def quoted(run: Composition, market_id: str) -> Quoted:
     """What a finished run did: its own orders and fills, and its profit with what is held valued at the last mids."""
     engine = next(stage for stage in run.traders if isinstance(stage, Executor))
     total: int | None = 0
@@ -78,13 +81,14 @@ def quoted(run: Composition, market_id: str, messages: int) -> Quoted:
         unrealised = holding.unrealised_e6(None if bid is None or ask is None else (bid + ask) // 2)
         total = None if total is None or unrealised is None else total + holding.realised_e6 - holding.fees_e6 + unrealised
     counts = engine.counts()
-    return Quoted(market_id, messages, counts["submitted"] + counts["refused"], counts["fills"], total)
+    return Quoted(market_id, run.gateway.counts()["frames"], counts["submitted"] + counts["refused"], counts["fills"], total)
 
 
 class QuoterRunner:
     """Run a quoter over an event stream against the fake relayer, with an in-memory database that stays open in ``store``.
 
-    ``quoter`` is any ``pipeline.strategy.base.Strategy``; the spread quoter of the configuration's defaults if none is given.
+    ``quoter`` is any ``pipeline.strategy.base.Strategy``; the spread quoter of the configuration's defaults if none is given. Time is
+    that of the messages (``ts_ms``), or of their receipt where they tell none.
 
     >>> import asyncio
     >>> from polybot import QuoterRunner, SpreadCapture
@@ -109,20 +113,26 @@ class QuoterRunner:
         self.store = open_store("sqlite:///:memory:")
 
     async def run(self, messages: AsyncIterator[Frame]) -> Quoted:
-        """Take every message, then cancel what is open."""
+        """Take every message, then cancel what is open. The same messages give the same orders if they tell their ``ts_ms``."""
         clock = SystemClock()
-        run = quoting(
+        run: Composition | None = None
+        try:
+            async for message in messages:
+                ts_ns = time_of(message, clock)
+                run = run or self._composition(ts_ns)
+                run.feed(bytes_of(message), ts_ns)
+        finally:
+            if run is not None:
+                run.finish()
+        return Quoted(self.market_id, 0, 0, 0, 0) if run is None else quoted(run, self.market_id)
+
+    def _composition(self, start_ns: int) -> Composition:
+        return quoting(
             self.store,
             self.market_id,
             self.outcome_id,
             self.quoter,
             relayer=self.relayer,
             source="quoter",
-            start_ns=clock.now_ns(),
+            start_ns=start_ns,
         )
-        done = 0
-        async for message in messages:
-            run.feed(bytes_of(message), clock.now_ns())
-            done += 1
-        run.finish()
-        return quoted(run, self.market_id, done)

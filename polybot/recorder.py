@@ -8,13 +8,13 @@ from pathlib import Path
 from pipeline.base.clock import EventClock, SystemClock
 from pipeline.base.errors import BadInput
 from pipeline.bus.compose import Lockstep
-from pipeline.bus.edge import AsyncEdge
 from pipeline.bus.stage import StagePlan
 from pipeline.bus.topology import SCHEDULER
 from pipeline.messages.market import Market, MarketUniverse, Outcome
+from pipeline.recording.markets import read_markets
 from pipeline.recording.writer import RecordingWriter
 from pipeline.venue.gamma import GammaHttpClient, venue_of_url
-from polybot.streaming import Outward, Shown, generic_feed, run_stream, venue_feed
+from polybot.streaming import Feed, Outward, Shown, generic_feed, run_stream, venue_feed
 from processes.gateway import Gateway
 
 
@@ -33,16 +33,31 @@ def followed_markets(slugs: Sequence[str], token_ids: Sequence[str], gamma_url: 
     return tuple(found)
 
 
+def _writer(folder: Path, venue: str, now_ns: int) -> RecordingWriter:
+    """A recording in the folder, a new one or the continued one of the same venue. Raises BadInput."""
+    if folder.is_dir():
+        owner = read_markets(folder).venue
+        if owner not in ("", venue):
+            raise BadInput(f"{folder}: holds a recording of venue {owner}, and this is venue {venue}; give another folder")
+    try:
+        return RecordingWriter(folder, venue=venue, started_ns=now_ns)
+    except OSError as error:
+        raise BadInput(f"{folder}: cannot be written: {error.strerror or error}; give a folder for the recording") from None
+
+
 class Recorder:
-    """Records what comes from ``url`` into ``folder``. Without markets the generic stream is expected."""
+    """Records what comes from ``url`` into ``folder``. Without markets the generic stream is expected.
+
+    Raises BadInput for a folder that cannot be used.
+    """
 
     def __init__(self, url: str, folder: Path, markets: Sequence[Market]) -> None:
         now_ns = SystemClock().now_ns()
         venue = venue_of_url(url) if markets else "generic"
-        self._writer = RecordingWriter(folder, venue=venue, started_ns=now_ns)
+        self._writer = _writer(folder, venue, now_ns)
         word = "" if markets else "stream"  # generic frames need not name their market to be recorded
         self._gateway = Gateway(market=word, mirror=False, record=self._writer.write)
-        self._edge: AsyncEdge
+        self._edge: Feed
         if markets:
             self._edge = venue_feed(url)
         else:

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.base.errors import BadInput
+from pipeline.base.errors import BadInput, WrongDatabase
 from pipeline.messages import Message
 from pipeline.messages.market import Market
 from pipeline.recording.level2 import Columns
 from pipeline.recording.playback import Playback
 from pipeline.recording.source import FrameSource, open_frames
-from pipeline.store.open import open_store
+from pipeline.store.open import Store, open_store, refuse_other_venue
 from pipeline.store.runs import replay_of
 from pipeline.venue.snapshots import file_snapshots
 from polybot.composition import Composition, generic_market, sha256_of
 from processes.gateway import Gateway
 
 ALL_MARKETS = "all"
+_DOUBTS = ("resync_gap", "resync_first_delta", "invalid", "crossed", "hash_misses")
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """What a replay brought. ``already``: the same file was replayed for the same market before, and nothing was written."""
+    """What a replay brought. ``already``: the same file was replayed for the same market before, and nothing was written.
+
+    ``doubts`` counts what kept books from being right: resync_gap, resync_first_delta, invalid, crossed, hash_misses.
+    """
 
     path: Path
     market_id: str
@@ -36,7 +40,7 @@ class Replayed:
     deltas: int = 0
     trades: int = 0
     bad_frames: int = 0
-    gaps: int = 0
+    doubts: dict[str, int] = field(default_factory=dict)
     rows: int = 0
 
 
@@ -56,13 +60,16 @@ def replay_file(
     requests for fresh books. ``shown`` is told the frames done so far. Raises BadInput for what cannot be replayed: then nothing is
     written.
     """
+    if not market_id:
+        raise BadInput(f"MARKET_ID is empty; give the market's id, or {ALL_MARKETS} for a file that names its markets")
     wanted = "" if market_id == ALL_MARKETS else market_id
     source = open_frames(path, market=wanted or path.stem, columns=columns, start_ns=time.time_ns())
     provider = None if snapshots is None else file_snapshots(snapshots)
-    if source.kind == "generic" and not wanted:
+    if source.venue == "generic" and not wanted:
         raise BadInput(f"{path}: lines of the generic stream need a MARKET_ID of their own, not {ALL_MARKETS}")
     digest = sha256_of(path)
-    with open_store(db_url, venue=source.venue or None) as store:
+    with open_store(db_url) as store:
+        _refuse_other_venue(store, source.venue)
         with store.connect() as conn:
             if replay_of(conn, digest, market_id) is not None:
                 return Replayed(path, market_id, source.kind, already=True)
@@ -83,8 +90,7 @@ def replay_file(
         run.lockstep.run(until=lambda: gateway.ended)
         counts = gateway.counts()
         if not counts["messages"]:
-            skipped = f"; {counts['bad_frames']} lines could not be understood" if counts["bad_frames"] else ""
-            raise BadInput(f"{path}: no line is about market {market_id}{skipped}; check the MARKET_ID")
+            raise BadInput(f"{path}: {_nothing_about(market_id, counts)}")
         run.finish()
         feeds = run.builder.shelf.feeds.values()
         return Replayed(
@@ -98,15 +104,38 @@ def replay_file(
             deltas=sum(feed.deltas for feed in feeds),
             trades=sum(feed.trades for feed in feeds),
             bad_frames=counts["bad_frames"],
-            gaps=sum(feed.counts.get("resync_gap", 0) + feed.counts.get("resync_first_delta", 0) for feed in feeds),
+            doubts=doubts_of(run.builder.counts()),
             rows=run.writer.counts()["rows"],
         )
+
+
+def doubts_of(counts: Mapping[str, int]) -> dict[str, int]:
+    """Of the counts of a book builder, those that tell why a book was not right for a while."""
+    return {name: counts[name] for name in _DOUBTS if counts.get(name)}
+
+
+def _nothing_about(market_id: str, counts: Mapping[str, int]) -> str:
+    """Why a file brought nothing, and what to do."""
+    lines = counts["frames"]
+    if counts["bad_frames"] == lines:
+        return f"none of its {lines:,} lines could be understood; give JSON lines of frames, a recording, or level-2 CSV"
+    unknown = [name.partition(":")[2] for name in counts if name.startswith("unknown:")]
+    met = f", and some are of the unknown type {', '.join(unknown[:3])}" if unknown else ""
+    return f"no line is about market {market_id}{met}; check the MARKET_ID"
+
+
+def _refuse_other_venue(store: Store, venue: str) -> None:
+    try:
+        with store.connect() as conn:
+            refuse_other_venue(conn, venue)
+    except WrongDatabase as error:
+        raise WrongDatabase(f"{store.path}: {error}") from None
 
 
 def _markets(source: FrameSource, wanted: str, outcome_id: str) -> list[Market]:
     """The catalogue of a replay: what the recording holds of the market, else the market that the command names."""
     recorded = [market for market in source.markets if wanted in ("", market.market_id)]
-    if recorded or source.kind != "generic":
+    if recorded or source.venue != "generic":
         return recorded
     return [generic_market(wanted, outcome_id)]
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.base.clock import SystemClock
-from pipeline.base.errors import PolybotError
+from pipeline.base.errors import BadInput, PolybotError
 from pipeline.base.settings import Settings
 from pipeline.store.open import Store, open_store
 from pipeline.strategy.spread import SpreadCapture
 from polybot.quoting import Quoted, quoted, quoting
-from polybot.streaming import generic_feed, run_stream
+from polybot.streaming import checked_ws_url, generic_feed, run_stream
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,16 @@ class ServiceRunner:
     Every market has stages of its own, in lockstep; they share the database and its one writer's lock.
 
     >>> import asyncio
+    >>> from pipeline.fake_venue.mock_ws import MockStream
     >>> from polybot import MarketSpec, ServiceRunner
-    >>> asyncio.run(ServiceRunner("sqlite:///:memory:").run_markets([MarketSpec("mkt-1", "yes", "ws://127.0.0.1:9")]))[0].quoted is None
-    True
+    >>> lines = ['{"type":"snapshot","seq":1,"bids":[[0.40,100.0]],"asks":[[0.47,100.0]]}']
+    >>> with MockStream(lines).running() as stream:
+    ...     specs = [MarketSpec("mkt-1", "yes", stream.url), MarketSpec("mkt-2", "yes", "ws://nobody.invalid")]
+    ...     results = asyncio.run(ServiceRunner("sqlite:///:memory:").run_markets(specs))
+    >>> results[0].quoted.orders, results[0].error
+    (2, '')
+    >>> results[1].quoted, results[1].error.split(":")[0]
+    (None, 'ws')
     """
 
     def __init__(self, db_url: str, settings: Settings | None = None) -> None:
@@ -51,11 +58,24 @@ class ServiceRunner:
         self.settings = settings or Settings()
 
     async def run_markets(self, specs: Sequence[MarketSpec]) -> list[MarketResult]:
-        """Run every market until its stream ends; the results in the order of ``specs``. Raises BadInput for an unusable database."""
+        """Run every market until its stream ends; the results in the order of ``specs``.
+
+        Raises BadInput for a database that cannot be used, or a market that is given twice.
+        """
+        names = [spec.market_id for spec in specs]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise BadInput(f"market {twice} is given twice; give each market once")
         with open_store(self.db_url) as store:
-            return await asyncio.gather(*(self._run(store, spec) for spec in specs))
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._run(store, spec)) for spec in specs]
+            return [task.result() for task in tasks]
 
     async def _run(self, store: Store, spec: MarketSpec) -> MarketResult:
+        try:
+            checked_ws_url(spec.ws_url)
+        except BadInput as failure:
+            return MarketResult(spec, None, str(failure))
         quoter = SpreadCapture.from_settings(self.settings.spread_capture)
         run = quoting(
             store,
@@ -68,10 +88,10 @@ class ServiceRunner:
         )
         feed = generic_feed(spec.ws_url, spec.market_id, subscribe=spec.subscribe, max_messages=spec.max_messages)
         error = ""
-        frames = 0
         try:
-            frames = await run_stream(run.lockstep, feed, spec.max_messages)
+            await run_stream(run.lockstep, feed, spec.max_messages)
         except PolybotError as failure:
             error = str(failure)
-        run.finish()
-        return MarketResult(spec, None if error else quoted(run, spec.market_id, frames), error)
+        finally:
+            run.finish()
+        return MarketResult(spec, None if error else quoted(run, spec.market_id), error)

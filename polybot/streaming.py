@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
 
 from pipeline.base.clock import SystemClock
+from pipeline.base.errors import BadInput
 from pipeline.base.settings import VenueSection
 from pipeline.bus.compose import Lockstep
 from pipeline.bus.edge import AsyncEdge
 from pipeline.bus.topology import GATEWAY
 from pipeline.messages import Message
-from pipeline.messages.edges import FeedEnded, RawFrame
+from pipeline.messages.edges import FeedEnded, LinkEvent, RawFrame
 from pipeline.venue.generic_ws import GenericFeed, generic_subscription
 from pipeline.venue.market_ws import MarketFeed
 
 _TICK_S = 0.1
 Shown = Callable[[int], None]
+Feed = GenericFeed | MarketFeed
 
 
 class Outward:
@@ -41,6 +44,35 @@ class Outward:
         return ()
 
 
+class _Links:
+    """How the sockets of an edge stand."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._open: dict[str, bool] = {}
+        self._was_up = False
+
+    def take(self, event: LinkEvent) -> bool:
+        """Whether every socket is closed for good. Raises BadInput if the very first connection did not come about."""
+        self._was_up |= event.state == "up"
+        if event.state == "down" and not self._was_up:
+            raise BadInput(f"{self._url}: cannot connect: {event.reason}; is the server running, and the address right?")
+        self._open[event.link_id] = event.state != "closed"
+        return not any(self._open.values())
+
+
+def checked_ws_url(url: str) -> str:
+    """The address. Raises BadInput if it is none of a websocket."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("ws", "wss") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise BadInput(f"{url}: not a websocket address; give one such as ws://127.0.0.1:9000")
+    return url
+
+
 def generic_feed(url: str, market_id: str, *, subscribe: bool, max_messages: int | None) -> GenericFeed:
     """The edge of the generic stream at ``url``."""
     frame = generic_subscription(market_id) if subscribe else None
@@ -54,7 +86,7 @@ def venue_feed(url: str) -> MarketFeed:
 
 async def run_stream(
     run: Lockstep,
-    edge: AsyncEdge,
+    edge: Feed,
     max_messages: int | None = None,
     *,
     for_s: float | None = None,
@@ -62,9 +94,11 @@ async def run_stream(
 ) -> int:
     """Feed a lockstep run from an edge until the stream ends, ``max_messages`` frames came or ``for_s`` seconds passed; how many came.
 
-    The run is not stopped here. Raises BadInput if the connection never came about.
+    A stream has ended when every socket of it is closed for good. The run is not stopped here. Raises BadInput if the connection
+    never came about.
     """
     clock = SystemClock()
+    links = _Links(edge.url)
     ended = asyncio.Event()
     frames = 0
 
@@ -72,12 +106,17 @@ async def run_stream(
         nonlocal frames
         if ended.is_set():
             return
+        over = type(msg) is LinkEvent and links.take(msg)
         frames += type(msg) is RawFrame
         shown(frames)
         run.run(to_ns=msg.ts_ns)
         run.hear(GATEWAY, msg)
         run.run_until_idle()
-        if type(msg) is FeedEnded or (max_messages is not None and frames >= max_messages):
+        if over:
+            run.hear(GATEWAY, FeedEnded(ts_ns=msg.ts_ns, reason="the stream closed"))
+            run.run_until_idle()
+            ended.set()
+        elif type(msg) is FeedEnded or (max_messages is not None and frames >= max_messages):
             ended.set()
 
     async def tick() -> None:

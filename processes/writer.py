@@ -19,9 +19,9 @@ from pipeline.messages.records import RunEnded, RunStarted
 from pipeline.store.buffer import RowBuffer
 from pipeline.store.commits import Commits, DatabaseUnavailable
 from pipeline.store.journal import DURABLE_KINDS, DurableRecord, append_records, last_seqs
-from pipeline.store.open import Store, open_store
+from pipeline.store.open import Store, claim_venue, open_store
 from pipeline.store.retention import NO_LIMIT, prune_samples
-from pipeline.store.runs import Run, find_run, next_run_id, save_run
+from pipeline.store.runs import Run, find_run, save_run
 from processes.options import process_options, run_process
 
 RETRY_NS = 1_000 * NS_PER_MS
@@ -40,7 +40,8 @@ class Writer(Stage):
     250 ms. A commit is due ``commit_interval_ms`` after the first row that waits, or at ``commit_rows`` rows. With None for both, all
     is one transaction, committed by ``stop`` (for a replay, which is kept whole or not at all); records then count as committed
     when they are in it. ``retention_ms`` None never prunes. While the database cannot be written, at most ``max_waiting_rows``
-    samples wait, and more are dropped and counted.
+    samples wait, and more are dropped and counted. ``venue`` claims the database together with the first rows, for one that was
+    opened without.
     """
 
     role: ClassVar[str] = WRITER
@@ -53,6 +54,7 @@ class Writer(Stage):
         commit_rows: int | None = 5_000,
         retention_ms: int | None = None,
         max_waiting_rows: int = 200_000,
+        venue: str = "",
     ) -> None:
         if (commit_interval_ms is None) != (commit_rows is None):
             raise ValueError("give both commit_interval_ms and commit_rows, or None for both")
@@ -62,12 +64,12 @@ class Writer(Stage):
         self._full = FLUSH_ROWS if commit_rows is None else commit_rows
         self._retention_ms = retention_ms
         self._max_waiting = max_waiting_rows
+        self._venue = venue
         self._commits = Commits(store, once=self._once)
         self._buffer = RowBuffer()
         self._runs: dict[tuple[str, str], Run] = {}
         self._unsaved: dict[int, Run] = {}
         self._own_run: Run | None = None
-        self._next_run_id = 0
         self._durable: dict[str, list[DurableRecord]] = {}
         self._committed: dict[str, int] = {}
         self._now_ns = 0
@@ -143,11 +145,9 @@ class Writer(Stage):
         if run is None:
             with self._commits.reading() as conn:
                 run = find_run(conn, producer, arrival.run_id)
-                self._next_run_id = self._next_run_id or next_run_id(conn)
-        if run is None:
-            run = Run(self._next_run_id, producer, arrival.run_id, started_ns=arrival.message.ts_ns)
-            self._next_run_id += 1
-            self._unsaved[run.id] = run
+                if run is None:
+                    drawn = self.store.draw_run_id(conn)
+                    run = self._unsaved[drawn] = Run(drawn, producer, arrival.run_id, started_ns=arrival.message.ts_ns)
         self._runs[producer, arrival.run_id] = self._runs[arrival.producer, arrival.run_id] = run
         return run
 
@@ -195,6 +195,8 @@ class Writer(Stage):
         pruned = 0
         try:
             with self._commits.transaction() as conn:
+                if self._venue:
+                    claim_venue(conn, self._venue)
                 for run in self._unsaved.values():
                     save_run(conn, run)
                 if samples:
@@ -215,6 +217,7 @@ class Writer(Stage):
         return self._said(written, now_ns)
 
     def _forget_written(self, samples: bool) -> None:
+        self._venue = ""
         if samples:
             self._counts["rows"] += self._buffer.waiting
             self._buffer.clear()

@@ -15,6 +15,12 @@ class BadInput(PolybotError):
     exit_code = 2
 
 
+class Interrupted(PolybotError):
+    """The user stopped it (Ctrl-C) before it was done."""
+
+    exit_code = 130
+
+
 class ConfigError(BadInput):
     """A setting is unknown or has the wrong type or value."""
 

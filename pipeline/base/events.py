@@ -12,6 +12,7 @@ ROLES_STOPPED = "roles_stopped"
 
 LINK_CONNECTED = "link_connected"
 LINK_LOST = "link_lost"
+LINK_CLOSED = "link_closed"
 LINK_SILENT = "link_silent"
 FRAME_REFUSED = "frame_refused"
 EVENT_UNKNOWN = "event_unknown"

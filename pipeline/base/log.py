@@ -33,6 +33,12 @@ def set_up_logging(level: str = "info", out: TextIO | None = None, **bound: Any)
     structlog.contextvars.bind_contextvars(**bound)
 
 
+def set_up_logging_once(level: str = "warning", out: TextIO | None = None) -> None:
+    """Set up for a program that did not: warnings to standard error. Whatever was set up before stays."""
+    if not structlog.is_configured():
+        set_up_logging(level, sys.stderr if out is None else out)
+
+
 def get_logger() -> Any:
     """The logger; what was bound in ``set_up_logging`` is on every event."""
     return structlog.get_logger()

@@ -116,8 +116,8 @@ class RowBuffer:
         self.waiting += 1
 
     def _take_status(self, run_id: int, msg: MarketStatus) -> None:
+        self.waiting += msg.market not in self._statuses  # a later one replaces it
         self._statuses[msg.market] = market.status_row(run_id, msg)
-        self.waiting += 1
 
     def _take_version(self, run_id: int, msg: MarketVersion) -> None:
         self._versions.append((run_id, msg))

@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from pipeline.base.errors import BadInput, WrongDatabase
 from pipeline.store import migrate
 from pipeline.store.lock import WriterLock
+from pipeline.store.runs import next_run_id
 from pipeline.store.url import existing_folder, path_of_url
 
 Connect = Callable[[], sqlite3.Connection]
@@ -130,12 +131,15 @@ def venue_of(conn: Connection) -> str | None:
 
 def claim_venue(conn: Connection, venue: str) -> None:
     """Make a neutral database a venue's. Raises WrongDatabase if it is another's; a neutral source changes nothing."""
-    if venue not in CLAIMING_VENUES:
-        return
-    owner = venue_of(conn)
-    if owner is None:
+    refuse_other_venue(conn, venue)
+    if venue in CLAIMING_VENUES and venue_of(conn) is None:
         conn.exec_driver_sql("INSERT INTO meta (key, value) VALUES ('venue', ?)", (venue,))
-    elif owner != venue:
+
+
+def refuse_other_venue(conn: Connection, venue: str) -> None:
+    """Raises WrongDatabase if the database is another venue's; claims nothing."""
+    owner = venue_of(conn)
+    if venue in CLAIMING_VENUES and owner not in (None, venue):
         raise WrongDatabase(f"it holds data of venue {owner}, and this is data of venue {venue}; give another --db-url")
 
 

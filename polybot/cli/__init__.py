@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pipeline.base.errors import PolybotError
+from pipeline.base.errors import Interrupted, PolybotError
 from polybot.cli.contents import COMMANDS, HEADINGS, Row
 
 
@@ -37,6 +37,13 @@ class Contents(click.Group):
         for heading in HEADINGS:
             with formatter.section(heading):
                 formatter.write_dl([(row.name.ljust(width), row.help) for row in self.rows.values() if row.heading == heading])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; Ctrl-C is an error like others, for commands that do not take it as their normal end."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted") from None
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; what Polybot refuses is one line on standard error and the error's exit code."""

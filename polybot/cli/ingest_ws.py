@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from polybot.cli.options import config_option, db_url_option, json_option
-from polybot.cli.output import Progress, print_json
+from polybot.cli.output import Progress, counted, print_json, show_doubts
 
 
 @click.command()
@@ -34,10 +34,11 @@ def command(
     config_path: object,
     db_url: str,
 ) -> None:
-    """Store the books of MARKET_ID from the websocket at URL until it closes.
+    """Store the books of MARKET_ID from the websocket at URL until it closes normally, or Ctrl-C.
 
     The generic stream is expected; for a market that the database's catalogue knows from a venue (`refresh-markets`), or with --token, the
-    venue's own market channel is spoken. A first delta and a gap ask for a fresh book: from --snapshots, else from the fake provider.
+    venue's own market channel is spoken, which ends when the market is settled. A connection that is lost in any other way is made
+    again. A first delta and a gap ask for a fresh book: from --snapshots, else from the fake provider.
 
     \b
     Example:
@@ -46,31 +47,33 @@ def command(
     """
     from pipeline.store.open import open_store
     from pipeline.venue.snapshots import file_snapshots
-    from polybot.ingestion.live import checked_ws_url, ingest_stream
+    from polybot.ingestion.live import LiveIngestion
+    from polybot.replaying import doubts_of
+    from polybot.streaming import checked_ws_url
 
-    provider = None if snapshots is None else file_snapshots(snapshots)
     checked_ws_url(url)
+    provider = None if snapshots is None else file_snapshots(snapshots)
     with open_store(db_url) as store, Progress("receiving", max_messages, unit="messages") as progress:
-        run, frames = asyncio.run(
-            ingest_stream(
-                store,
-                url,
-                market_id,
-                outcome_id=outcome,
-                token_ids=tokens,
-                subscribe=subscribe,
-                provider=provider,
-                max_messages=max_messages,
-                shown=progress.show,
-            )
+        ingestion = LiveIngestion(
+            store,
+            url,
+            market_id,
+            outcome_id=outcome,
+            token_ids=tokens,
+            subscribe=subscribe,
+            provider=provider,
+            max_messages=max_messages,
         )
-    counts = {**run.gateway.counts(), **run.builder.counts()}
+        try:
+            asyncio.run(ingestion.run(progress.show))
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+        finally:
+            ingestion.finish()
+    counts = ingestion.counts()
+    frames = counts["frames"]
     if as_json:
-        print_json(
-            {"url": url, "market_id": market_id, "messages": frames, "rows": run.writer.counts()["rows"], "counts": counts}
-        )
+        print_json({"url": url, "market_id": market_id, "messages": frames, "rows": ingestion.rows, "counts": counts})
         return
-    gaps = counts.get("resync_gap", 0) + counts.get("resync_first_delta", 0)
-    bad = counts["bad_frames"]
-    doubts = f"; {gaps:,} resynchronised, {bad:,} bad frames" if gaps or bad else ""
-    click.echo(f"{frames:,} messages, {run.writer.counts()['rows']:,} rows written{doubts}")
+    doubts = show_doubts({**doubts_of(counts), "bad frames": counts["bad_frames"]})
+    click.echo(f"{counted(frames, 'message')}, {counted(ingestion.rows, 'row')} written{doubts}")

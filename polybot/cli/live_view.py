@@ -11,17 +11,12 @@ from rich.text import Text
 from pipeline.base.units import NS_PER_MS, NS_PER_S, format_e6
 from pipeline.bus.topology import EXECUTOR, GATEWAY
 from polybot.cli.live_model import PipelineModel, TokenRow
+from polybot.cli.output import show_dollars
 
 _STATE_STYLES = {"VERIFIED": "green", "QUIET": "green", "STALE": "yellow", "RESYNCING": "yellow", "SUSPECT": "red", "DEAD": "dim"}
 _LIFE_STYLES = {"running": "green", "starting": "yellow", "waiting": "red", "given_up": "bold red"}
 _OTHER_LINES = 12
 """Lines of the screen that are neither tokens nor processes."""
-
-
-def show_dollars(amount_e6: int) -> str:
-    """An amount to the cent, cut off towards zero, such as ``-$1.20``."""
-    cents = abs(amount_e6) // 10_000
-    return f"{'-' if amount_e6 < 0 and cents else ''}${cents // 100:,}.{cents % 100:02d}"
 
 
 def show_age(age_ns: int) -> str:

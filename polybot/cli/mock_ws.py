@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from polybot.cli.output import counted
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
@@ -24,7 +26,7 @@ def command(file: Path, host: str, port: int, interval_ms: int) -> None:
     from pipeline.fake_venue.mock_ws import MockStream, read_lines
 
     stream = MockStream(read_lines(file), host, port, interval_ms)
-    click.echo(f"serving {len(stream.lines):,} messages of {file} on {stream.url}; Ctrl-C ends it")
+    click.echo(f"serving {counted(len(stream.lines), 'message')} of {file} on {stream.url}; Ctrl-C ends it")
     try:
         stream.run()
     except KeyboardInterrupt:

@@ -12,12 +12,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _db_url(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
-    """The database given, or the one of the configuration."""
-    if value:
+    """The database given, or the one of the configuration. A configuration that is named must be right in any case."""
+    config_path = ctx.params.get("config_path")
+    if value and config_path is None:
         return value
     from pipeline.base.config import load_config
 
-    return load_config(ctx.params.get("config_path")).settings.db.url
+    settings = load_config(config_path).settings
+    return value or settings.db.url
 
 
 def db_url_option(command: F) -> F:

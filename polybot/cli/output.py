@@ -101,6 +101,23 @@ def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[Cell]], aligned:
     Console().print(table)
 
 
+def counted(number: int, word: str) -> str:
+    """A number with its noun: ``1 snapshot``, ``2,000 deltas``."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def show_dollars(amount_e6: int) -> str:
+    """An amount to the cent, cut off towards zero, such as ``-$1.20``."""
+    cents = abs(amount_e6) // 10_000
+    return f"{'-' if amount_e6 < 0 and cents else ''}${cents // 100:,}.{cents % 100:02d}"
+
+
+def show_doubts(counts: Mapping[str, int]) -> str:
+    """What went wrong with kept books, for the end of a line: ``; 2 resync_gap, 1 crossed``; "" if nothing did."""
+    told = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number)
+    return f"; {told}" if told else ""
+
+
 class Progress:
     """One line on standard error, in a terminal only, and only for work that takes longer than ``after_s`` seconds.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from polybot.cli.options import config_option, db_url_option, json_option
-from polybot.cli.output import Progress, print_json
+from polybot.cli.output import Progress, counted, print_json, show_dollars
 
 
 @click.command()
@@ -31,7 +31,7 @@ def command(
     config_path: Path | None,
     db_url: str,
 ) -> None:
-    """Quote OUTCOME_ID of MARKET_ID on the generic stream at URL, against the fake relayer.
+    """Quote OUTCOME_ID of MARKET_ID on the generic stream at URL, against the fake relayer, until it closes normally or Ctrl-C.
 
     Sizes shrink towards the inventory cap; requotes keep the minimum interval; exposure keeps its cap: all from [spread_capture] of the
     configuration. Orders, fills and audits go to the database with mode fake. Nothing is sent anywhere.
@@ -42,12 +42,10 @@ def command(
     """
     from pipeline.base.clock import SystemClock
     from pipeline.base.config import load_config
-    from pipeline.base.units import format_e6
     from pipeline.store.open import open_store
     from pipeline.strategy.spread import SpreadCapture
-    from polybot.ingestion.live import checked_ws_url
     from polybot.quoting import quoted, quoting
-    from polybot.streaming import generic_feed, run_stream
+    from polybot.streaming import checked_ws_url, generic_feed, run_stream
 
     settings = load_config(config_path).settings
     quoter = SpreadCapture.from_settings(settings.spread_capture)
@@ -55,12 +53,15 @@ def command(
     with open_store(db_url) as store, Progress("quoting", max_messages, unit="messages") as progress:
         run = quoting(store, market_id, outcome_id, quoter, settings=settings, source=url, start_ns=SystemClock().now_ns())
         try:
-            frames = asyncio.run(run_stream(run.lockstep, feed, max_messages, shown=progress.show))
+            asyncio.run(run_stream(run.lockstep, feed, max_messages, shown=progress.show))
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
         finally:
             run.finish()
-    done = quoted(run, market_id, frames)
+    done = quoted(run, market_id)
     if as_json:
         print_json(dataclasses.asdict(done) | {"mode": "fake"})
         return
-    profit = "unknown" if done.pnl_e6 is None else f"${format_e6(done.pnl_e6)}"
-    click.echo(f"{frames:,} messages: {done.orders:,} orders, {done.fills:,} fills, PnL {profit} simulated")
+    profit = "unknown" if done.pnl_e6 is None else show_dollars(done.pnl_e6)
+    told = f"{counted(done.orders, 'order')}, {counted(done.fills, 'fill')}, PnL {profit} simulated"
+    click.echo(f"{counted(done.messages, 'message')}: {told}")

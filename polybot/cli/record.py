@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from polybot.cli.options import config_option, json_option
-from polybot.cli.output import Progress, print_json
+from polybot.cli.output import Progress, counted, print_json
 
 
 @click.command()
@@ -44,8 +44,8 @@ def command(
       polybot record ws://127.0.0.1:8765/ws/market recordings/mine --market SLUG --gamma-url http://127.0.0.1:8765 --for 60
     """
     from pipeline.base.config import load_config
-    from polybot.ingestion.live import checked_ws_url
     from polybot.recorder import Recorder, followed_markets
+    from polybot.streaming import checked_ws_url
 
     checked_ws_url(url)
     gamma = gamma_url or load_config(config_path).settings.polymarket.gamma_url
@@ -61,4 +61,5 @@ def command(
     if as_json:
         print_json({"url": url, "out": str(out), "lines": recorder.lines, "counts": recorder.counts()})
     else:
-        click.echo(f"{recorder.counts()['frames']:,} frames recorded in {out}; `polybot replay {out} MARKET_ID` reads them back")
+        frames = counted(recorder.counts()["frames"], "frame")
+        click.echo(f"{frames} recorded in {out}; `polybot replay {out} MARKET_ID` reads them back")

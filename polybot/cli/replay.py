@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from pipeline.base.errors import Interrupted
 from polybot.cli.options import config_option, db_url_option, json_option
-from polybot.cli.output import Progress, print_json
+from polybot.cli.output import Progress, counted, print_json, show_doubts
 
 
 @click.command()
@@ -47,12 +48,20 @@ def command(
 
     columns = None if mapping is None else parse_columns(mapping)
     with Progress("replaying", unit="lines") as progress:
-        done = replay_file(file, market_id, db_url, outcome_id=outcome, columns=columns, snapshots=snapshots, shown=progress.show)
+        try:
+            done = replay_file(
+                file, market_id, db_url, outcome_id=outcome, columns=columns, snapshots=snapshots, shown=progress.show
+            )
+        except KeyboardInterrupt:
+            raise Interrupted(f"replay of {file} was interrupted; nothing written") from None
     if as_json:
         print_json(dataclasses.asdict(done) | {"path": str(done.path)})
     elif done.already:
         click.echo(f"{file} was replayed for {market_id} before; nothing written")
     else:
-        told = f"{done.frames:,} lines: {done.snapshots:,} snapshots, {done.deltas:,} deltas, {done.trades:,} trades"
-        doubts = f"; {done.gaps:,} gaps, {done.bad_frames:,} bad frames" if done.gaps or done.bad_frames else ""
-        click.echo(f"replayed {told}; {done.rows:,} rows written{doubts}")
+        brought = ", ".join(
+            counted(number, word)
+            for number, word in ((done.snapshots, "snapshot"), (done.deltas, "delta"), (done.trades, "trade"))
+        )
+        doubts = show_doubts({**done.doubts, "bad frames": done.bad_frames})
+        click.echo(f"replayed {counted(done.frames, 'line')}: {brought}; {counted(done.rows, 'row')} written{doubts}")

@@ -11,8 +11,7 @@ from pipeline.base.errors import BadInput
 from pipeline.base.units import format_e6
 from pipeline.bus.topology import EXECUTOR, GATEWAY
 from polybot.cli.live_model import PipelineModel
-from polybot.cli.live_view import show_dollars
-from polybot.cli.output import print_json, print_table
+from polybot.cli.output import print_json, print_table, show_dollars
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from pipeline.base.clock import SystemClock
+from pipeline.base.clock import Clock, SystemClock
 from pipeline.base.units import NS_PER_MS
 from pipeline.bus.topology import GATEWAY
 from pipeline.messages import Message
@@ -22,6 +23,7 @@ from processes.gateway import Gateway
 Frame = Mapping[str, Any] | str | bytes
 """One message of a stream: an object, or its JSON text."""
 Snapshot = Mapping[str, Any] | None
+_TS_MS = re.compile(rb'"ts_ms"\s*:\s*"?(\d{1,13})\b')
 SnapshotProvider = Callable[[str], Snapshot | Awaitable[Snapshot]]
 """market_id to a snapshot as the generic stream writes it (``seq``, ``bids``, ``asks``), or None if there is none."""
 
@@ -51,8 +53,8 @@ class OrderbookIngestor:
         self._provider: _Provider | None = None
 
     def process(self, message: Frame, ts_ms: int | None = None) -> None:
-        """Take one message, received at ``ts_ms`` (now by default). One that cannot be understood is counted and skipped."""
-        ts_ns = self._clock.now_ns() if ts_ms is None else ts_ms * NS_PER_MS
+        """Take one message, received at ``ts_ms`` (by default its own ``ts_ms``, else now). A bad one is counted and skipped."""
+        ts_ns = time_of(message, self._clock) if ts_ms is None else ts_ms * NS_PER_MS
         run = self.composition(ts_ns)
         run.feed(bytes_of(message), ts_ns)
         run.pass_time(run.lockstep.clock.now_ns())
@@ -87,7 +89,7 @@ class OrderbookIngestor:
 
     def counts(self) -> dict[str, int]:
         """Totals of the gateway and of the market's feed: frames, bad_frames, resync_gap and the like."""
-        return {} if self._run is None else {**self._run.gateway.counts(), **self._run.builder.counts()}
+        return {} if self._run is None else {**self._run.builder.counts(), **self._run.gateway.counts()}
 
     def close(self) -> None:
         """End the run in the database. The store stays open."""
@@ -151,6 +153,20 @@ class _Provider:
     def due(self, now_ns: int) -> Iterable[Message]:
         """Nothing."""
         return ()
+
+
+def time_of(message: Frame, clock: Clock) -> int:
+    """When a message happened, in nanoseconds: its own ``ts_ms`` if it tells one, else now."""
+    told: object
+    if isinstance(message, Mapping):
+        inner = message.get("data")
+        told = (inner if isinstance(inner, Mapping) else message).get("ts_ms")
+    else:
+        found = _TS_MS.search(message if isinstance(message, bytes) else message.encode())
+        told = None if found is None else found[1].decode()
+    if isinstance(told, int) or (isinstance(told, str) and told.isascii() and told.isdigit()):
+        return int(told) * NS_PER_MS
+    return clock.now_ns()
 
 
 def bytes_of(message: Frame) -> bytes:

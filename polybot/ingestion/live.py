@@ -5,81 +5,87 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.base.clock import SystemClock
-from pipeline.base.errors import BadInput
-from pipeline.bus.edge import AsyncEdge
 from pipeline.bus.stage import InlineEdge
 from pipeline.messages.market import Market, Outcome
 from pipeline.store.markets import stored_markets
-from pipeline.store.open import Store, claim_venue
+from pipeline.store.open import Store, refuse_other_venue
 from pipeline.venue.gamma import venue_of_url
 from pipeline.venue.snapshots import fake_snapshots
 from polybot.composition import Composition, generic_market
-from polybot.streaming import Outward, Shown, generic_feed, run_stream, venue_feed
+from polybot.streaming import Feed, Outward, Shown, checked_ws_url, generic_feed, run_stream, venue_feed
 from processes.gateway import Gateway
 
 
-def checked_ws_url(url: str) -> str:
-    """The address. Raises BadInput if it is none of a websocket."""
-    if not url.startswith(("ws://", "wss://")):
-        raise BadInput(f"{url}: not a websocket address; give one such as ws://127.0.0.1:9000")
-    return url
-
-
-def venue_tokens(store: Store, market_id: str) -> tuple[str, ...]:
-    """The tokens of a market that the database's catalogue knows from a venue; () for the caller's own words."""
+def venue_market(store: Store, market_id: str, token_ids: Sequence[str]) -> Market | None:
+    """The market as the database's catalogue knows it from a venue, else one of the given tokens; None for the caller's own words."""
     with store.connect() as conn:
         found = stored_markets(conn, [market_id])
-    tokens = found[0].token_ids if found else ()
-    return () if any(token.startswith(f"{market_id}/") for token in tokens) else tokens
+    if found and not any(token.startswith(f"{market_id}/") for token in found[0].token_ids):
+        return found[0]
+    if not token_ids:
+        return None
+    return Market(market_id=market_id, outcomes=tuple(Outcome(token, token) for token in token_ids))
 
 
-async def ingest_stream(
-    store: Store,
-    url: str,
-    market_id: str,
-    *,
-    outcome_id: str = "yes",
-    token_ids: Sequence[str] = (),
-    subscribe: bool = False,
-    provider: InlineEdge | None = None,
-    max_messages: int | None = None,
-    shown: Shown = lambda done: None,
-) -> tuple[Composition, int]:
-    """Store a market's books from ``url`` until the stream ends or ``max_messages`` came; the finished composition, and how many came.
+class LiveIngestion:
+    """Stores a market's books from ``url``: ``await run()``, then ``finish()``, whatever ended it. What comes is committed as it comes.
 
-    With ``token_ids`` (or a market that the catalogue knows) the venue's market channel is spoken, and its books are proved by hash.
-    ``provider`` answers for fresh generic books; the fake one, whose book is older than any gap, if none is given.
+    With ``token_ids``, or a market that the catalogue knows from a venue, the venue's market channel is spoken, its books are proved
+    by hash, and the database becomes that venue's. ``provider`` answers for fresh generic books; the fake one, whose book is older
+    than any gap, if none is given. Raises BadInput for an address that is none, WrongDatabase for another venue's database.
     """
-    tokens = tuple(token_ids) or venue_tokens(store, market_id)
-    edge: AsyncEdge
-    if tokens:
-        venue = venue_of_url(url)
-        with store.begin() as conn:
-            claim_venue(conn, venue)
-            known = stored_markets(conn, [market_id])
-        market = known[0] if known else Market(market_id=market_id, outcomes=tuple(Outcome(token, token) for token in tokens))
-        edge = venue_feed(url)
-        gateway, inline, answers = Gateway(market=market_id, mirror=False), [Outward(edge)], None
-    else:
-        venue, market = "generic", generic_market(market_id, outcome_id)
-        edge = generic_feed(url, market_id, subscribe=subscribe, max_messages=max_messages)
-        gateway, inline, answers = (
+
+    def __init__(
+        self,
+        store: Store,
+        url: str,
+        market_id: str,
+        *,
+        outcome_id: str = "yes",
+        token_ids: Sequence[str] = (),
+        subscribe: bool = False,
+        provider: InlineEdge | None = None,
+        max_messages: int | None = None,
+    ) -> None:
+        checked_ws_url(url)
+        market = venue_market(store, market_id, token_ids)
+        self._feed: Feed
+        self._max_messages = max_messages
+        inline: list[InlineEdge] = []
+        if market is not None:
+            venue, answers = venue_of_url(url), None
+            with store.connect() as conn:
+                refuse_other_venue(conn, venue)
+            self._feed = venue_feed(url)
+            inline.append(Outward(self._feed))
+        else:
+            venue, answers = "generic", provider or fake_snapshots()
+            market = generic_market(market_id, outcome_id)
+            self._feed = generic_feed(url, market_id, subscribe=subscribe, max_messages=max_messages)
+        self.composition = Composition(
+            store,
             Gateway(market=market_id, outcome_id=outcome_id, mirror=False),
-            [],
-            provider or fake_snapshots(),
+            markets=[market],
+            venue=venue,
+            source=url,
+            edges=inline,
+            provider=answers,
+            start_ns=SystemClock().now_ns(),
         )
-    run = Composition(
-        store,
-        gateway,
-        markets=[market],
-        venue=venue,
-        source=url,
-        edges=inline,
-        provider=answers,
-        start_ns=SystemClock().now_ns(),
-    )
-    try:
-        frames = await run_stream(run.lockstep, edge, max_messages, shown=shown)
-    finally:
-        run.finish()
-    return run, frames
+
+    async def run(self, shown: Shown = lambda done: None) -> int:
+        """Until the stream ends or ``max_messages`` came; how many came. Raises BadInput if it cannot connect."""
+        return await run_stream(self.composition.lockstep, self._feed, self._max_messages, shown=shown)
+
+    def finish(self) -> None:
+        """Commit the rest and end the run in the database."""
+        self.composition.finish()
+
+    @property
+    def rows(self) -> int:
+        """Rows written so far."""
+        return self.composition.writer.counts()["rows"]
+
+    def counts(self) -> dict[str, int]:
+        """Totals of the gateway and of the market's feed: frames, bad_frames, resync_gap and the like."""
+        return {**self.composition.builder.counts(), **self.composition.gateway.counts()}

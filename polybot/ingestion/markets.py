@@ -23,7 +23,7 @@ from pipeline.messages.records import MarketVersion
 from pipeline.store.catalogue import append_version
 from pipeline.store.markets import stored_markets
 from pipeline.store.open import Store, claim_venue
-from pipeline.store.runs import Run, next_run_id, save_run
+from pipeline.store.runs import Run, save_run
 from pipeline.venue.gamma import GammaHttpClient
 
 PRODUCER = "refresh_markets"
@@ -43,7 +43,7 @@ def refresh_markets(
     read = written = 0
     with store.begin() as conn:
         claim_venue(conn, client.venue)
-        run = _run(next_run_id(conn), client.base_url, time.now_ns())
+        run = _run(store.draw_run_id(conn), client.base_url, time.now_ns())
         save_run(conn, run)
         open_before = {market.market_id for market in stored_markets(conn) if not market.closed}
         for page in _pages(client, open_before, seen):

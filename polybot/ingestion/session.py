@@ -19,8 +19,8 @@ async def run_ingestion_session(
 ) -> int:
     """Process every message, with a snapshot row every ``snapshot_interval_ms`` and event rows kept for ``retention_ms``; how many came.
 
-    The intervals run on the messages' own time. ``snapshot_provider`` answers for fresh books and may be asynchronous; give it here or to
-    the ingestor. An interval of 0 does that work never.
+    The intervals run on the messages' time: their ``ts_ms``, or that of their receipt; 0 does that work never. ``snapshot_provider``
+    answers for fresh books and may be asynchronous; give it here or to the ingestor.
 
     >>> import asyncio
     >>> from polybot import OrderbookIngestor, open_store, run_ingestion_session

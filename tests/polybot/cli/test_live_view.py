@@ -8,7 +8,8 @@ from rich.console import Console
 
 from pipeline.messages.market import BookSnapshot, Level
 from polybot.cli.live_model import PipelineModel
-from polybot.cli.live_view import death_lines, plain_line, screen, show_age, show_dollars
+from polybot.cli.live_view import death_lines, plain_line, screen, show_age
+from polybot.cli.output import show_dollars
 from processes.supervisor import RoleStatus
 
 S = 1_000_000_000
