@@ -9,7 +9,7 @@ from typing import Literal
 
 from pipeline.messages import Message
 from pipeline.messages.market import LinkState, Market
-from pipeline.messages.orders import TradeStatus
+from pipeline.messages.orders import TradeStatus, VenueState
 
 # --- gateway -------------------------------------------------------------------------------------------------------
 
@@ -54,6 +54,10 @@ class FollowTokens(Message, frozen=True, kw_only=True, gc=False):
     token_ids: tuple[str, ...]
 
 
+SPOT_CHECK = "spot_check"
+"""The cause of requests for books that nobody waits for."""
+
+
 class FetchBooks(Message, frozen=True, kw_only=True, gc=False):
     """The gateway asks its snapshot provider for fresh books; ``markets`` runs parallel to ``token_ids``."""
 
@@ -63,8 +67,25 @@ class FetchBooks(Message, frozen=True, kw_only=True, gc=False):
     request_id: int = 0
 
 
+class Resubscribe(Message, frozen=True, kw_only=True, gc=False):
+    """The gateway asks its websocket edge to end the subscription to these tokens on one link and to begin it afresh there."""
+
+    token_ids: tuple[str, ...]
+    link_id: str
+
+
+class Reconnect(Message, frozen=True, kw_only=True, gc=False):
+    """The gateway asks its websocket edge to end a link's connection, which is then made again; ``reason`` is told with its end."""
+
+    link_id: str
+    reason: str
+
+
 class RestBody(Message, frozen=True, kw_only=True, gc=False):
-    """The body of one HTTP answer, exactly as received. ``status`` 0: no answer, and ``error`` says why."""
+    """The body of one HTTP answer, exactly as received. ``status`` 0: no answer, and ``error`` says why.
+
+    ``cause`` is why it was asked for, where a request is made for one cause only (``spot_check``).
+    """
 
     request: str
     status: int
@@ -73,6 +94,7 @@ class RestBody(Message, frozen=True, kw_only=True, gc=False):
     token_ids: tuple[str, ...] = ()
     error: str = ""
     mono_ns: int = 0
+    cause: str = ""
 
 
 class FeedEnded(Message, frozen=True, kw_only=True, gc=False):
@@ -111,10 +133,31 @@ RelayerEventKind = Literal[
 ]
 
 
+RefusalCode = Literal[
+    "",
+    "restarting",
+    "post_only",
+    "cancel_only",
+    "disabled",
+    "rate_limited",
+    "duplicate",
+    "crosses",
+    "no_match",
+    "invalid",
+    "balance",
+    "restricted",
+    "unauthorized",
+    "unknown_market",
+    "internal",
+]
+"""What kind of refusal a relayer met; "" where nothing more is known than the reason's words."""
+
+
 class RelayerEvent(Message, frozen=True, kw_only=True, gc=False):
     """What a relayer says of one order. For ``filled``: price, size, fee and liquidity of this trade, all in millionths.
 
     ``lost``: the order was sent and no answer came. ``trade_updated``: an earlier trade has a new ``trade_status``.
+    ``code`` tells refusals apart; ``retry_after_ms`` is how long the venue asks to wait (0: it does not say).
     """
 
     kind: RelayerEventKind
@@ -127,3 +170,11 @@ class RelayerEvent(Message, frozen=True, kw_only=True, gc=False):
     fee_e6: int = 0
     liquidity: Literal["maker", "taker"] = "maker"
     trade_status: TradeStatus = "confirmed"
+    code: RefusalCode = ""
+    retry_after_ms: int = 0
+
+
+class VenueStateSeen(Message, frozen=True, kw_only=True, gc=False):
+    """The offline venue was told to behave like this; the relayer beside it answers orders accordingly."""
+
+    state: VenueState

@@ -16,6 +16,8 @@ OrderStatus = Literal[
 TradeStatus = Literal["matched", "mined", "confirmed", "retrying", "failed"]
 Mode = Literal["fake", "paper", "replay", "live"]
 Liquidity = Literal["maker", "taker"]
+VenueState = Literal["normal", "restarting", "post_only", "cancel_only", "disabled", "link_lost"]
+"""What the venue does at present: everything; an engine restart; only orders that rest; only cancels; nothing; or nobody hears it."""
 
 OPEN_STATUSES: frozenset[str] = frozenset({"new", "submitted", "live", "delayed", "partially_filled", "unknown"})
 """An order in one of these may still trade."""
@@ -127,6 +129,7 @@ class ExecSnapshot(Message, frozen=True, kw_only=True):
     """All the executor holds, complete in itself; sent to each new subscriber. ``accepts`` says that commands are taken.
 
     ``next_counters``: for each strategy the counter of its next order id, so that an id never repeats after a restart.
+    ``venue_state``: what the venue does as far as its answers tell; a change of it is said by another snapshot.
     """
 
     accepts: bool
@@ -136,6 +139,7 @@ class ExecSnapshot(Message, frozen=True, kw_only=True):
     positions: tuple[Position, ...]
     reason: str = ""
     next_counters: dict[str, int] = {}
+    venue_state: VenueState = "normal"
 
 
 class OrderUpdate(Message, frozen=True, kw_only=True):

@@ -10,9 +10,10 @@ from pipeline.base.units import ONE_E6
 from pipeline.messages.edges import RelayerEvent, RelayerEventKind
 from pipeline.messages.market import BookSnapshot, MarketUniverse, TradePrint
 from pipeline.messages.orders import PlaceOrder
+from pipeline.venue.relayer import Relayer
 
 
-class FakeRelayer:
+class FakeRelayer(Relayer):
     """Accept orders with a price in (0, 1) and a size above 0, fill ``fill_ratio`` of each (down to a millionth of a share), at its price.
 
     What is left rests if the order is GTC or GTD, until it is cancelled; FAK cancels it; FOK is rejected whole unless it fills whole.

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from pipeline.messages.edges import RelayerEvent
 from pipeline.messages.market import BookSnapshot, MarketUniverse, TradePrint
-from pipeline.messages.orders import PlaceOrder
+from pipeline.messages.orders import PlaceOrder, VenueState
+
+MAX_BATCH = 15
+"""The most orders in one call: POST /orders takes no more (polymarket.md section 4.4, seen 2026-11-22)."""
 
 
 class Relayer(Protocol):
     """Takes orders and says what became of them, as ``RelayerEvent``s in the order in which they happened.
 
     Events may come in the answer to any call, also about other orders. Time is ``now_ns`` alone. ``forgets``: open orders do not
-    outlive the executor's process, so that after a restart none of them is open any more.
+    outlive the executor's process, so that after a restart none of them is open any more. Subclass it for the defaults below.
     """
 
     forgets: bool
 
     def submit(self, order: PlaceOrder, now_ns: int) -> Iterable[RelayerEvent]:
         """Send one order; the executor has journalled it and passed it through risk."""
+
+    def submit_many(self, orders: Sequence[PlaceOrder], now_ns: int) -> Iterable[RelayerEvent]:
+        """Send at most ``MAX_BATCH`` orders, each taken or refused for itself; one after the other unless a relayer can do better."""
+        for order in orders:
+            yield from self.submit(order, now_ns)
+
+    def on_venue_state(self, state: VenueState, now_ns: int) -> Iterable[RelayerEvent]:
+        """The offline venue was told to behave like this; a relayer that is one with its venue answers so from here on."""
+        return ()
 
     def cancel(self, client_order_id: str, now_ns: int) -> Iterable[RelayerEvent]:
         """Cancel one order: ``cancelled``, or ``cancel_refused`` with a reason."""
