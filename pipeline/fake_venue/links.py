@@ -181,6 +181,7 @@ class Hub:
                 link.tokens.pop(token_id, None)
             return True
         link.tokens.update(dict.fromkeys(token_ids))
+        self.faults.renewed(link.number, token_ids)
         self.first_link.set()
         if wanted.get("initial_dump", True):
             books = self.faults.opening(link.number, token_ids)

@@ -22,7 +22,7 @@ FORGET_NS = 30 * NS_PER_S
 REORDER_NS = 123 * NS_PER_MS
 
 FEED_FAULTS = {
-    "freeze-one-token": "one token gets nothing more, not even a book, all others do (seconds=30)",
+    "freeze-one-token": "one token gets nothing more until it is subscribed to again, all others do (seconds=30)",
     "silent-socket": "PING is answered, nothing else is sent (seconds=30)",
     "drop-frame": "the next price_change frames are lost (count=1)",
     "duplicate": "the next price_change frames come twice (count=1)",
@@ -72,7 +72,10 @@ def check_fault(name: str, given: Sequence[str]) -> None:
 
 @dataclass(eq=False)
 class Fault:
-    """One fault under way. ``left`` counts the frames it may still strike; None where it ends by time alone."""
+    """One fault under way. ``left`` counts the frames it may still strike; None where it ends by time alone.
+
+    ``cured`` are the links that a renewed subscription has freed of it.
+    """
 
     name: str
     token_id: str | None
@@ -82,6 +85,7 @@ class Fault:
     started_ns: int
     held: dict[int, tuple[Frame, int]] = field(default_factory=dict)
     late: list[tuple[int, int, str]] = field(default_factory=list)
+    cured: set[int] = field(default_factory=set)
     _frame: Frame | None = None
     _hit: bool = False
 
@@ -167,7 +171,7 @@ class Faults:
         texts = [frame.text]
         self.strikers = []
         for fault in self._running:
-            if fault.link is None or fault.link == link:
+            if fault.link in (None, link) and link not in fault.cured:
                 struck = [out for text in texts for out in _strike(fault, link, frame, text, now_ns)]
                 if struck != texts:
                     self.strikers.append(fault)
@@ -189,12 +193,17 @@ class Faults:
                 texts.append(item[2])
         return texts
 
+    def renewed(self, link: int, token_ids: Sequence[str]) -> None:
+        """A link has subscribed to these tokens, which thaws those of them that were frozen there."""
+        for fault in self._running:
+            if fault.name == "freeze-one-token" and fault.token_id in token_ids:
+                fault.cured.add(link)
+
     def opening(self, link: int, token_ids: Sequence[str]) -> str | None:
         """The list frame that answers a subscription to these tokens; None while the link is silent."""
         if self.is_silent(link):
             return None
-        frozen = {fault.token_id for fault in self._running if fault.name == "freeze-one-token" and fault.link in (None, link)}
-        text = self._source.list_frame([token_id for token_id in token_ids if token_id not in frozen])
+        text = self._source.list_frame(token_ids)
         if not self._long_lists:
             return text
         self._long_lists -= 1

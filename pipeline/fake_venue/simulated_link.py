@@ -21,7 +21,17 @@ from pipeline.fake_venue.scenarios import Fault, Faults
 from pipeline.fake_venue.source import Source
 from pipeline.fake_venue.wire import RESOLVED, Frame
 from pipeline.messages import Message
-from pipeline.messages.edges import FetchBooks, FollowTokens, FrameSent, LinkEvent, RawFrame, RestBody
+from pipeline.messages.edges import (
+    SPOT_CHECK,
+    FetchBooks,
+    FollowTokens,
+    FrameSent,
+    LinkEvent,
+    RawFrame,
+    Reconnect,
+    RestBody,
+    Resubscribe,
+)
 from pipeline.messages.market import LinkState
 
 ALL_RESOLVED = "all subscribed assets resolved"
@@ -90,12 +100,12 @@ class _Coming:
 
 
 class SimulatedVenue:
-    """The edge. Hears FollowTokens and FetchBooks; says RawFrame, FrameSent, LinkEvent and RestBody. Deterministic.
+    """The edge. Hears FollowTokens, FetchBooks, Resubscribe and Reconnect; says RawFrame, FrameSent, LinkEvent and RestBody. Deterministic.
 
     ``faults`` are the source's; start them between two turns. ``rng`` spreads the times of HTTP answers and reconnects only.
     """
 
-    accepts: tuple[type[Message], ...] = (FollowTokens, FetchBooks)
+    accepts: tuple[type[Message], ...] = (FollowTokens, FetchBooks, Resubscribe, Reconnect)
 
     def __init__(
         self, source: Source, faults: Faults, rng: Random, rules: LinkRules | None = None, witness: Witness | None = None
@@ -121,6 +131,14 @@ class SimulatedVenue:
                 low, high = self.rules.rest_ns
                 whole_ns = self._rng.randint(low, high)
                 self._at(now_ns + whole_ns // 2, lambda at_ns: self._read_books(msg, at_ns, at_ns + whole_ns - whole_ns // 2))
+            case Resubscribe():
+                for link in self.links:
+                    if link.link_id == msg.link_id and link.number:
+                        self._renew(link, link.number, msg.token_ids, now_ns)
+            case Reconnect():
+                for link in self.links:
+                    if link.link_id == msg.link_id and link.number:
+                        self._at(now_ns, lambda at_ns, link=link: self._lose(link, msg.reason, at_ns))  # type: ignore[misc]
         return ()
 
     def next_ns(self) -> int | None:
@@ -199,10 +217,16 @@ class SimulatedVenue:
         if number == link.number:
             link.subscribed = True
             self._readers.clear()
+            self.faults.renewed(number, token_ids)
             opening = self.faults.opening(number, token_ids)
             if opening is not None:
                 self._coming.append(_Coming(now_ns + self.rules.latency_ns, link, number, opening))
         return ()
+
+    def _renew(self, link: SimulatedLink, number: int, token_ids: Sequence[str], now_ns: int) -> None:
+        """Some tokens are subscribed to afresh."""
+        at_ns = now_ns + self.rules.latency_ns
+        self._at(at_ns, lambda at_ns: self._subscribed(link, number, token_ids, at_ns))
 
     def _read_books(self, asked: FetchBooks, now_ns: int, due_ns: int) -> Iterable[Message]:
         """A request for books reaches the venue; the answer is what stands there at this moment."""
@@ -221,6 +245,7 @@ class SimulatedVenue:
             request_id=asked.request_id,
             token_ids=asked.token_ids,
             mono_ns=due_ns,
+            cause=asked.cause if asked.cause == SPOT_CHECK else "",
         )
         self._at(due_ns, lambda at_ns: (answer,))
         return ()

@@ -114,11 +114,15 @@ def test_freeze_one_token_takes_its_entries_and_leaves_all_others(exchange: Fake
     assert any(other in text for text in got)
 
 
-def test_a_frozen_token_is_missing_from_list_frames_too(exchange: FakeExchange) -> None:
-    token, other = exchange.markets[0].spec.token_ids
+def test_a_frozen_token_thaws_where_it_is_subscribed_to_again(exchange: FakeExchange) -> None:
+    token = exchange.markets[0].spec.token_ids[0]
     faults = Faults(exchange)
     faults.start("freeze-one-token", exchange.now_ns, {"token": token})
-    assert faults.opening(LINK, [token, other]) == exchange.list_frame([other])
+    faults.renewed(1, [token])
+    faults.renewed(2, exchange.markets[1].spec.token_ids)
+    frames = after(exchange, 2)
+    assert sent(faults, frames, link=1) == [frame.text for frame in frames]
+    assert not any(token in text for text in sent(faults, frames, link=2))
 
 
 def test_a_frozen_tokens_market_is_still_said_to_be_resolved(exchange: FakeExchange) -> None:
