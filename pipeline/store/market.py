@@ -23,7 +23,7 @@ from pipeline.store.schema import (
     orderbook_snapshots,
     trades,
 )
-from pipeline.store.statements import columns, insert_sql, upsert_sql
+from pipeline.store.statements import columns, insert_rows, insert_sql, upsert_sql
 
 Row = tuple[Any, ...]
 """One row in the order of ``statements.columns`` of its table."""
@@ -72,7 +72,7 @@ def status_row(run_id: int, msg: MarketStatus) -> Row:
 
 def insert_events(conn: Connection, rows: Sequence[Row]) -> None:
     """Add event rows, counted per market in ``market_status.event_rows``."""
-    conn.exec_driver_sql(insert_sql(orderbook_events), list(rows))
+    insert_rows(conn, orderbook_events, rows)
     add_to_rows(conn, "event_rows", Counter(map(_market_of_row, rows)))
 
 

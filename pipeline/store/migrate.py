@@ -1,6 +1,6 @@
 """Bring a database to the schema of this program, inside one transaction; nothing happens if it is there already.
 
-Alembic is imported only when there is something to do, as a start must be quick.
+Alembic is imported only to upgrade a database that has an older schema, as a start must be quick: a new one is made as it is to be.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from pipeline.base.errors import WrongDatabase
+from pipeline.store.schema import metadata
 from pipeline.store.views import create_views
 
 HEAD = "0002"
@@ -40,13 +41,34 @@ def revision_of(conn: Connection) -> str | None:
 
 
 def migrate(conn: Connection) -> bool:
-    """Upgrade to HEAD and make the views afresh; returns whether anything was done.
+    """Bring the database to HEAD and make the views afresh; returns whether anything was done.
 
     Raises WrongDatabase for a schema that this program does not know, as a newer one makes.
     """
     before = revision_of(conn)
     if before == HEAD:
         return False
+    if before is None and is_empty(conn):
+        create(conn)
+    else:
+        upgrade(conn)
+    conn.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+    create_views(conn)
+    return True
+
+
+def create(conn: Connection) -> None:
+    """Make the tables of HEAD at once in an empty database: what every migration together makes."""
+    metadata.create_all(conn, checkfirst=False)
+    conn.exec_driver_sql(
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+    )
+    conn.exec_driver_sql("INSERT INTO alembic_version (version_num) VALUES (?)", (HEAD,))
+
+
+def upgrade(conn: Connection) -> None:
+    """Run the migrations that the database lacks. Raises WrongDatabase if its schema is not known."""
+    before = revision_of(conn)
     import alembic.command
     from alembic.config import Config
     from alembic.util.exc import CommandError
@@ -58,6 +80,3 @@ def migrate(conn: Connection) -> bool:
         alembic.command.upgrade(config, HEAD)
     except CommandError as error:
         raise WrongDatabase(f"the database's schema {before} is not known to this version of Polybot ({error})") from None
-    conn.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-    create_views(conn)
-    return True

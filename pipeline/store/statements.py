@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
+from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import sqlite
 
 _DIALECT = sqlite.dialect()
+ROWS_A_STATEMENT = 50
+"""A row costs 0.6 of what it does alone when so many share a statement; more of them gain nothing, and SQLite takes 999 values."""
 
 
 @cache
@@ -21,6 +25,24 @@ def columns(table: Table) -> tuple[str, ...]:
 def insert_sql(table: Table, names: tuple[str, ...] | None = None) -> str:
     """An INSERT of the named columns; without names of those of ``columns``."""
     return str(table.insert().compile(dialect=_DIALECT, column_keys=list(names or columns(table))))
+
+
+@cache
+def insert_many_sql(table: Table, rows: int) -> str:
+    """An INSERT of so many rows of the columns of ``columns``."""
+    head, values, row = insert_sql(table).partition(" VALUES ")
+    return head + values + ", ".join([row] * rows)
+
+
+def insert_rows(conn: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Add many rows, as fast as SQLite takes them."""
+    together = min(ROWS_A_STATEMENT, 999 // len(columns(table)))
+    whole = len(rows) - len(rows) % together
+    if whole:
+        joined = [tuple(chain.from_iterable(rows[start : start + together])) for start in range(0, whole, together)]
+        conn.exec_driver_sql(insert_many_sql(table, together), joined)
+    if whole < len(rows):
+        conn.exec_driver_sql(insert_sql(table), list(rows[whole:]))
 
 
 @cache
