@@ -34,5 +34,6 @@ COMMANDS: tuple[Row, ...] = (
     Row("orders", "orders", LOOK, "List orders and what became of them."),
     Row("audit", "audit", LOOK, "Show executed decisions: intents, answers, durations."),
     Row("tap", "tap", OPERATE, "Print the messages of one stream of a running pipeline."),
+    Row("fault", "fault", OPERATE, "Make the fake venue misbehave, by the name of a fault."),
     Row("config", "config_show", OPERATE, "Show the settings in force and where each comes from."),
 )
