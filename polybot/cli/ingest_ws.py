@@ -75,5 +75,5 @@ def command(
     if as_json:
         print_json({"url": url, "market_id": market_id, "messages": frames, "rows": ingestion.rows, "counts": counts})
         return
-    doubts = show_doubts({**doubts_of(counts), "bad frames": counts["bad_frames"]})
+    doubts = show_doubts(doubts_of(counts), counts["bad_frames"])
     click.echo(f"{counted(frames, 'message')}, {counted(ingestion.rows, 'row')} written{doubts}")

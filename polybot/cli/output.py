@@ -112,10 +112,12 @@ def show_dollars(amount_e6: int) -> str:
     return f"{'-' if amount_e6 < 0 and cents else ''}${cents // 100:,}.{cents % 100:02d}"
 
 
-def show_doubts(counts: Mapping[str, int]) -> str:
-    """What went wrong with kept books, for the end of a line: ``; 2 resync_gap, 1 crossed``; "" if nothing did."""
-    told = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number)
-    return f"; {told}" if told else ""
+def show_doubts(counts: Mapping[str, int], bad_frames: int) -> str:
+    """What went wrong with kept books, for the end of a line: ``; 2 resync_gap, 1 bad frame``; "" if nothing did."""
+    told = [f"{number:,} {name}" for name, number in counts.items() if number]
+    if bad_frames:
+        told.append(counted(bad_frames, "bad frame"))
+    return f"; {', '.join(told)}" if told else ""
 
 
 class Progress:

@@ -63,5 +63,5 @@ def command(
             counted(number, word)
             for number, word in ((done.snapshots, "snapshot"), (done.deltas, "delta"), (done.trades, "trade"))
         )
-        doubts = show_doubts({**done.doubts, "bad frames": done.bad_frames})
+        doubts = show_doubts(done.doubts, done.bad_frames)
         click.echo(f"replayed {counted(done.frames, 'line')}: {brought}; {counted(done.rows, 'row')} written{doubts}")
