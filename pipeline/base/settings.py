@@ -68,6 +68,7 @@ class IngestionSection(Section, frozen=True):
     retention_ms: int = 604_800_000
     gamma_refresh_ms: int = 300_000
     staleness_interval_ms: int = 5_000
+    spot_check_s: int = 30
     record: bool = True
     record_rotate_mb: int = 64
 
@@ -109,18 +110,48 @@ class SpreadCaptureSection(Section, frozen=True):
 class DutchBookSection(Section, frozen=True):
     safety_margin_usdc: Decimal = Decimal("0.01")
     max_sets: Decimal = Decimal(100)
+    max_cost_usdc: Decimal = Decimal(500)
+    min_annual_return: Decimal = Decimal(0)
+    gas_usdc: Decimal = Decimal(0)
+    conversion_fee: Decimal = Decimal(0)
+    leg_miss_rate: Decimal = Decimal("0.02")
+    order_type: Literal["FAK", "FOK"] = "FAK"
+    deadline_ms: int = 2_000
+    unwind_ms: int = 5_000
+    max_book_age_ms: int = 60_000
+    allow_other: bool = False
 
 
 class ExecutionSection(Section, frozen=True):
     relayer: Literal["fake"] = "fake"
     fill_ratio: Decimal = Decimal("0.5")
     command_ttl_ms: int = 2_000
+    batch_wait_ms: int = 5
+    books_wait_ms: int = 2_000
 
 
 class RiskSection(Section, frozen=True):
     max_order_usdc: Decimal = Decimal(200)
     max_open_orders: int = 200
     max_total_notional_usdc: Decimal = Decimal(5_000)
+    max_market_usdc: Decimal = Decimal(1_000)
+    max_event_usdc: Decimal = Decimal(2_000)
+    max_inventory: Decimal = Decimal(2_000)
+    max_daily_loss_usdc: Decimal = Decimal(500)
+    max_errors_per_minute: int = 20
+    price_band: Decimal = Decimal("0.10")
+
+
+class RateLimitsSection(Section, frozen=True):
+    orders_per_s: int = 40
+    orders_burst: int = 60
+    cancels_per_s: int = 80
+    cancels_burst: int = 120
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)}: must be at least 1")
 
 
 class BusSection(Section, frozen=True):
@@ -168,6 +199,7 @@ class Settings(Section, frozen=True):
     dutch_book: DutchBookSection = DutchBookSection()
     execution: ExecutionSection = ExecutionSection()
     risk: RiskSection = RiskSection()
+    rate_limits: RateLimitsSection = RateLimitsSection()
     bus: BusSection = BusSection()
     supervisor: SupervisorSection = SupervisorSection()
     log: LogSection = LogSection()

@@ -2,52 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
-from pipeline.base.settings import RiskSection
-from pipeline.base.units import ONE_E6, complement_e6, e6_of_decimal, format_e6, notional_ceil_e6, parse_e6
-from pipeline.messages.market import BookSnapshot, Market, Side
-from pipeline.messages.orders import Mode, PlaceOrder
-from pipeline.trading.orders import Order
+from pipeline.base.units import ONE_E6, complement_e6, format_e6, notional_ceil_e6, parse_e6
+from pipeline.messages.market import Side
+from pipeline.messages.orders import PlaceOrder
+from pipeline.trading.limits import Limits as Limits
+from pipeline.trading.limits import Situation as Situation
 from pipeline.trading.policy import allowed_states, market_refusal
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The limits of ``[risk]``, money in millionths of a dollar. They hold for the account, not for each strategy."""
-
-    max_order_e6: int
-    max_open_orders: int
-    max_total_e6: int
-
-    @classmethod
-    def from_settings(cls, section: RiskSection) -> Limits:
-        """The limits that ``[risk]`` sets."""
-        return cls(
-            max_order_e6=e6_of_decimal(section.max_order_usdc),
-            max_open_orders=section.max_open_orders,
-            max_total_e6=e6_of_decimal(section.max_total_notional_usdc),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What the checks may know.
-
-    ``book`` is the asked token's, or the other outcome's seen from this side; None if neither is known. ``at_stake_e6`` is what
-    positions and open orders could lose together; ``free_e6`` the shares of the token that are held and not yet offered;
-    ``rivals`` the account's open orders in this market.
-    """
-
-    mode: Mode
-    market: Market | None
-    book: BookSnapshot | None
-    open_orders: int = 0
-    at_stake_e6: int = 0
-    free_e6: int = 0
-    rivals: Sequence[Order] = ()
-
+from pipeline.trading.venue_state import refusal_in
 
 Check = Callable[[PlaceOrder, Situation, Limits], str]
 
@@ -60,6 +23,26 @@ def stake_e6(side: Side, price_e6: int, size_e6: int) -> int:
 def holding_stake_e6(inventory_e6: int, cost_e6: int) -> int:
     """The most a position can lose: its cost, or for a short one a dollar a share less what was received."""
     return cost_e6 if inventory_e6 >= 0 else cost_e6 - inventory_e6
+
+
+def sells_held(asked: PlaceOrder, situation: Situation) -> bool:
+    """The order only sells shares that are held and free: it ends a risk and begins none."""
+    return asked.side == "SELL" and asked.size_e6 <= situation.free_e6
+
+
+def check_halt(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
+    """Nobody has halted trading."""
+    return "" if situation.halted is None else f"trading is halted: {situation.halted}"
+
+
+def check_expiry(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
+    """The command is not older than its sender allowed."""
+    return "command expired" if situation.now_ns > asked.expires_ns else ""
+
+
+def check_venue(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
+    """The venue takes such an order at present, and the strategy may start something now."""
+    return refusal_in(situation.venue_state, asked.decision.strategy, asked.post_only, situation.starts)
 
 
 def check_shape(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
@@ -110,6 +93,22 @@ def check_post_only(asked: PlaceOrder, situation: Situation, limits: Limits) -> 
     return ""
 
 
+def check_price_band(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
+    """The price is not further beyond the other side's best than the band: no slip of a digit, no walk through an empty book."""
+    book, band = situation.book, limits.price_band_e6
+    if book is None or band >= ONE_E6:
+        return ""
+    near, far = (book.asks, book.bids) if asked.side == "BUY" else (book.bids, book.asks)
+    best = near or far
+    if not best:
+        return f"book of {asked.token_id} is empty: there is no price to compare with"
+    beyond = asked.price_e6 - best[0].price_e6 if asked.side == "BUY" else best[0].price_e6 - asked.price_e6
+    if beyond > band:
+        prices = f"price {format_e6(asked.price_e6)} is {format_e6(beyond)} beyond the best {format_e6(best[0].price_e6)}"
+        return f"{prices}; price_band is {format_e6(band)}"
+    return ""
+
+
 def check_order_size(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
     """One order does not move more than its limit."""
     notional = notional_ceil_e6(asked.price_e6, asked.size_e6)
@@ -119,9 +118,16 @@ def check_order_size(asked: PlaceOrder, situation: Situation, limits: Limits) ->
 
 
 def check_inventory(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
-    """Live, nobody sells what is not held and free."""
+    """Live, nobody sells what is not held and free; and no token's shares, open orders included, go over their limit."""
     if situation.mode == "live" and asked.side == "SELL" and asked.size_e6 > situation.free_e6:
         return f"only {format_e6(situation.free_e6)} shares of {asked.token_id} are free to sell"
+    if asked.side == "BUY":
+        shares = situation.inventory_e6 + situation.buying_e6 + asked.size_e6
+    else:
+        shares = situation.selling_e6 + asked.size_e6 - situation.inventory_e6
+    if shares > limits.max_inventory_e6 and not sells_held(asked, situation):
+        held = "inventory" if asked.side == "BUY" else "short inventory"
+        return f"{held} {format_e6(shares)} is over max_inventory {format_e6(limits.max_inventory_e6)}"
     return ""
 
 
@@ -143,6 +149,41 @@ def check_total(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
     return ""
 
 
+def check_market_loss(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
+    """What the market could lose at its worst outcome stays within its limit, or becomes no more."""
+    before, after = situation.market_loss_e6
+    if after > limits.max_market_e6 and after > before:
+        return f"market could lose {format_e6(after)}, over max_market_usdc {format_e6(limits.max_market_e6)}"
+    return ""
+
+
+def check_event_loss(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
+    """What the markets of the event could lose together stays within its limit, or becomes no more."""
+    before, after = situation.event_loss_e6
+    if after > limits.max_event_e6 and after > before:
+        return f"event could lose {format_e6(after)}, over max_event_usdc {format_e6(limits.max_event_e6)}"
+    return ""
+
+
+def check_daily_loss(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
+    """The day has not lost more than its limit; what is held may still be sold."""
+    if -situation.day_e6 >= limits.max_daily_loss_e6 and not sells_held(asked, situation):
+        return f"lost {format_e6(-situation.day_e6)} today; max_daily_loss_usdc is {format_e6(limits.max_daily_loss_e6)}"
+    return ""
+
+
+def check_errors(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
+    """The venue has not refused too many orders as wrong, or left them unanswered, in the last minute."""
+    if situation.errors >= limits.max_errors:
+        return f"{situation.errors} errors in the last minute; max_errors_per_minute is {limits.max_errors}"
+    return ""
+
+
+def check_rate(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
+    """The rate limit lets another order through."""
+    return "" if situation.orders_left > 0 else "order rate is over [rate_limits] orders_per_s"
+
+
 def check_self_trade(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
     """The order does not meet one of our own: on the other side of its token, or on its own side of the other outcome's token."""
     for rival in situation.rivals:
@@ -156,14 +197,23 @@ def check_self_trade(asked: PlaceOrder, situation: Situation, limits: Limits) ->
 
 
 CHECKS: tuple[Check, ...] = (
+    check_expiry,
+    check_halt,
+    check_venue,
     check_shape,
     check_market,
     check_book,
     check_post_only,
+    check_price_band,
     check_order_size,
     check_inventory,
     check_open_orders,
     check_total,
+    check_market_loss,
+    check_event_loss,
+    check_daily_loss,
+    check_errors,
+    check_rate,
     check_self_trade,
 )
 """In the order in which they are asked: the first that refuses gives the reason."""
