@@ -123,7 +123,7 @@ class SimulatedVenue:
     # --- the edge --------------------------------------------------------------------------------------------------
 
     def take(self, msg: Message, now_ns: int) -> Iterable[Message]:
-        """A request of the gateway; the answers come later."""
+        """A request of the gateway; most answers come later."""
         match msg:
             case FollowTokens():
                 self._follow(msg.token_ids, now_ns)
@@ -132,13 +132,11 @@ class SimulatedVenue:
                 whole_ns = self._rng.randint(low, high)
                 self._at(now_ns + whole_ns // 2, lambda at_ns: self._read_books(msg, at_ns, at_ns + whole_ns - whole_ns // 2))
             case Resubscribe():
-                for link in self.links:
-                    if link.link_id == msg.link_id and link.number:
-                        self._renew(link, link.number, msg.token_ids, now_ns)
+                return [
+                    out for link in self.links if link.link_id == msg.link_id for out in self._renew(link, msg.token_ids, now_ns)
+                ]
             case Reconnect():
-                for link in self.links:
-                    if link.link_id == msg.link_id and link.number:
-                        self._at(now_ns, lambda at_ns, link=link: self._lose(link, msg.reason, at_ns))  # type: ignore[misc]
+                return [out for link in self.links if link.link_id == msg.link_id for out in self._lose(link, msg.reason, now_ns)]
         return ()
 
     def next_ns(self) -> int | None:
@@ -208,13 +206,13 @@ class SimulatedVenue:
 
     def _close(self, link: SimulatedLink, due_ns: int, code: int, reason: str) -> None:
         """Nothing more is sent on a connection after its close."""
-        link.subscribed = False
+        link.subscribed, link.closing = False, True
         self._readers.clear()
         self._coming.append(_Coming(due_ns, link, link.number, f"received {code} {reason}", is_close=True))
 
     def _subscribed(self, link: SimulatedLink, number: int, token_ids: Sequence[str], now_ns: int) -> Iterable[Message]:
         """A subscription reaches the venue."""
-        if number == link.number:
+        if number == link.number and not link.closing:
             link.subscribed = True
             self._readers.clear()
             self.faults.renewed(number, token_ids)
@@ -222,11 +220,6 @@ class SimulatedVenue:
             if opening is not None:
                 self._coming.append(_Coming(now_ns + self.rules.latency_ns, link, number, opening))
         return ()
-
-    def _renew(self, link: SimulatedLink, number: int, token_ids: Sequence[str], now_ns: int) -> None:
-        """Some tokens are subscribed to afresh."""
-        at_ns = now_ns + self.rules.latency_ns
-        self._at(at_ns, lambda at_ns: self._subscribed(link, number, token_ids, at_ns))
 
     def _read_books(self, asked: FetchBooks, now_ns: int, due_ns: int) -> Iterable[Message]:
         """A request for books reaches the venue; the answer is what stands there at this moment."""
@@ -274,7 +267,7 @@ class SimulatedVenue:
 
     def _connect(self, link: SimulatedLink, now_ns: int) -> Iterator[Message]:
         yield self._say(link, "connecting", now_ns)
-        link.number = next(self._numbers)
+        link.number, link.closing = next(self._numbers), False
         self._at(now_ns + 2 * self.rules.latency_ns, lambda at_ns: self._open(link, link.number, at_ns))
 
     def _open(self, link: SimulatedLink, number: int, now_ns: int) -> Iterator[Message]:
@@ -285,6 +278,16 @@ class SimulatedVenue:
         yield self._say(link, "up", now_ns)
         self._at(now_ns + self.rules.latency_ns, lambda at_ns: self._subscribed(link, number, link.tokens, at_ns))
         self._at(now_ns + self.rules.ping_ns, lambda at_ns: self._ping(link, number, at_ns))
+
+    def _renew(self, link: SimulatedLink, token_ids: Sequence[str], now_ns: int) -> Iterator[Message]:
+        """End the subscription to some tokens and begin it afresh, on a link that is open."""
+        if not link.subscribed:
+            return
+        for operation in ("unsubscribe", "subscribe"):
+            wanted = {"operation": operation, "assets_ids": list(token_ids), "custom_feature_enabled": True}
+            yield FrameSent(ts_ns=now_ns, link_id=link.link_id, data=json.dumps(wanted).encode(), mono_ns=now_ns)
+        number = link.number
+        self._at(now_ns + self.rules.latency_ns, lambda at_ns: self._subscribed(link, number, token_ids, at_ns))
 
     def _ping(self, link: SimulatedLink, number: int, now_ns: int) -> Iterator[Message]:
         """Text PING, answered also by a link that is silent otherwise."""
@@ -300,6 +303,8 @@ class SimulatedVenue:
 
     def _lose(self, link: SimulatedLink, reason: str, now_ns: int) -> Iterator[Message]:
         """The connection is gone: for good where all its markets have ended, else until it is made again."""
+        if not link.number:
+            return
         link.number, link.subscribed = 0, False
         self._readers.clear()
         if ALL_RESOLVED in reason:
