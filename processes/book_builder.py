@@ -14,12 +14,14 @@ from pipeline.base.units import NS_PER_MS, NS_PER_S, parse_price_e6, parse_size_
 from pipeline.bus.stage import Gap, PeerStarted, Stage
 from pipeline.market.book import CrossedBook
 from pipeline.market.budget import ResyncBudget
+from pipeline.market.confidence import SHOWN
 from pipeline.market.hashed import HashedBook
 from pipeline.market.sequenced import SequencedBook
 from pipeline.market.shelf import Shelf
+from pipeline.market.spot import SpotChecks
 from pipeline.market.token_book import BookRules, MarketFeed, TokenBook, venue_ns_of
 from pipeline.messages import Message
-from pipeline.messages.control import BookWanted, JobDue
+from pipeline.messages.control import FROZEN, BookWanted, JobDue
 from pipeline.messages.market import (
     BadFeedFrame,
     BookDelta,
@@ -36,6 +38,10 @@ from processes.options import process_options, run_process
 
 STATUS_EVERY_NS = NS_PER_S
 CHECKS_EVERY_NS = 60 * NS_PER_S
+SPOT_CHECKED = frozenset({"fake", "polymarket"})
+"""Venues whose books the gateway compares with a REST interface."""
+UNVOUCHED_TURNS = 3
+"""A token that neither changed nor was vouched for in so many turns of spot checks is stale."""
 NOTHING: tuple[Message, ...] = ()
 
 
@@ -58,6 +64,7 @@ class BookBuilder(Stage):
         staleness_ms: int = 30_000,
         resyncs_per_minute: int = 60,
         pending_ms: int = 2_000,
+        unvouched_ms: int = 0,
     ) -> None:
         self.rules = BookRules(
             depth=depth,
@@ -69,7 +76,9 @@ class BookBuilder(Stage):
         self.staleness_ns = staleness_ms * NS_PER_MS
         self.shelf = Shelf(self.rules)
         self.feeds, self.hashed, self.sequenced = self.shelf.feeds, self.shelf.hashed, self.shelf.sequenced
+        self.unvouched_ns = unvouched_ms * NS_PER_MS
         self._budget = ResyncBudget(resyncs_per_minute)
+        self._spots = SpotChecks()
         self._timers: list[tuple[int, str]] = []
         self._timed: dict[str, int] = {}
         self._unsaid: list[MarketFeed] = []
@@ -106,6 +115,8 @@ class BookBuilder(Stage):
         except BadFrame:
             book.count("invalid")
             out = book.doubt(now_ns, "a frame was refused")
+        if book.needs_feed == "frozen":
+            self._thaw(book)
         return self._after(book, out, now_ns)
 
     def _on_other(self, msg: Message, now_ns: int) -> Iterable[Message]:
@@ -147,8 +158,17 @@ class BookBuilder(Stage):
             book = self.shelf.of_stream(msg.token_id, msg.market)
         else:
             book = self.shelf.of_venue(msg.token_id, msg.market)
+        trusted = book.confidence.state in SHOWN
         try:
-            out = book.take_book(msg, now_ns)
+            if msg.source == "spot" and trusted and isinstance(book, HashedBook):
+                out = self._spots.take(book, msg, now_ns)
+            elif msg.source != "ws" and book.needs_feed:
+                book.count("books_not_of_the_feed")
+                return []
+            else:
+                out = book.take_book(msg, now_ns)
+                if msg.source == "ws":
+                    book.needs_feed = ""
         except CrossedBook:
             book.count("crossed")
             out = []
@@ -156,6 +176,14 @@ class BookBuilder(Stage):
             book.count("invalid")
             out = []
         return self._after(book, out, now_ns)
+
+    def _thaw(self, book: HashedBook) -> None:
+        """A token that the feed had left out is told of again: if that did not heal it, any fresh book now can."""
+        book.needs_feed = ""
+        if book.awaiting:
+            book.awaiting = False
+            self._budget.settled(book.token_id)
+            book.want("resumed")
 
     def _on_trade(self, msg: VenueTrade, now_ns: int) -> list[Message]:
         feed = self.shelf.feed(msg.market)
@@ -199,11 +227,21 @@ class BookBuilder(Stage):
         return out
 
     def _on_link(self, msg: FeedStatus, now_ns: int) -> list[Message]:
-        """A link that is down takes its tokens' books with it, until what comes next proves them."""
+        """A link that is down takes its tokens' books with it, until what comes next on the feed proves them."""
+        books = self.shelf.known(msg.token_ids)
+        if msg.state == "up":
+            for book in books:
+                book.needs_feed = "" if book.needs_feed == "link" else book.needs_feed
+            return []
         if msg.state != "down":
             return []
         reason = f"link {msg.link_id} is down" + (f": {msg.reason}" if msg.reason else "")
-        return [out for book in self.shelf.known(msg.token_ids) for out in self._after(book, book.silent(now_ns, reason), now_ns)]
+        out: list[Message] = []
+        for book in books:
+            if isinstance(book, HashedBook):
+                book.needs_feed = book.needs_feed or "link"
+            out += self._after(book, book.silent(now_ns, reason), now_ns)
+        return out
 
     def _on_bad_frame(self, msg: BadFeedFrame, now_ns: int) -> list[Message]:
         self._bad_frames += 1
@@ -271,8 +309,10 @@ class BookBuilder(Stage):
         checks = self._checks_due_ns
         if checks is not None and (due is None or checks < due):
             due = checks
-        wanted = self._budget.due_ns
-        return wanted if due is None or (wanted is not None and wanted < due) else due
+        for other in (self._budget.due_ns, self._spots.due_ns):
+            if other is not None and (due is None or other < due):
+                due = other
+        return due
 
     def on_timer(self, now_ns: int) -> Iterable[Message]:
         self._now_ns = now_ns
@@ -286,6 +326,10 @@ class BookBuilder(Stage):
             if book is not None:
                 done = book.deadline(now_ns) if book.due_ns is not None and book.due_ns <= now_ns else []
                 out += self._after(book, done, now_ns)
+        for kept, cause, reason in self._spots.overdue(now_ns):
+            if cause == FROZEN:
+                kept.needs_feed = "frozen"
+            out += self._after(kept, kept.lost(now_ns, cause, reason), now_ns)
         out += self._ask(now_ns)
         if self._checks_due_ns is not None and now_ns >= self._checks_due_ns:
             out += self._checks(now_ns)
@@ -360,15 +404,22 @@ class BookBuilder(Stage):
         return [] if row is None else [row]
 
     def _check_age(self, now_ns: int) -> list[Message]:
-        """Tell quiet from dead: a token without news is quiet while others are heard, and stale when nothing is."""
+        """Tell quiet from dead: a token without news is quiet while others are heard, and stale when nothing is, or when too long
+        nothing has vouched for it: neither a change nor a spot check.
+        """
         out: list[Message] = []
         silent = now_ns - self._heard_ns > self.staleness_ns
         for book in self.shelf.all():
-            if now_ns - book.heard_ns > self.staleness_ns:
-                if silent:
-                    out += book.silent(now_ns, f"nothing heard for {(now_ns - self._heard_ns) // NS_PER_MS} ms")
-                else:
-                    out += book.quiet(now_ns)
+            unheard_ns = now_ns - book.heard_ns
+            if unheard_ns <= self.staleness_ns:
+                continue
+            unvouched_ns = min(unheard_ns, now_ns - book.vouched_ns)
+            if silent:
+                out += book.silent(now_ns, f"nothing heard for {(now_ns - self._heard_ns) // NS_PER_MS} ms")
+            elif self.unvouched_ns and unvouched_ns > self.unvouched_ns:
+                out += book.silent(now_ns, f"neither a change nor a spot check for {unvouched_ns // NS_PER_MS} ms")
+            else:
+                out += book.quiet(now_ns)
         return out
 
     def _say_later(self, feed: MarketFeed, now_ns: int) -> None:
@@ -415,6 +466,7 @@ def build(config: Config) -> BookBuilder:
         batch_close_ms=settings.book.batch_close_ms,
         staleness_ms=settings.ingestion.staleness_ms,
         resyncs_per_minute=settings.book.resyncs_per_minute,
+        unvouched_ms=UNVOUCHED_TURNS * settings.ingestion.spot_check_s * 1_000 if settings.venue.name in SPOT_CHECKED else 0,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,42 +19,39 @@ from pipeline.base.units import NS_PER_MS, NS_PER_S
 from pipeline.bus.edge import AsyncEdge
 from pipeline.bus.stage import InlineEdge, Stage
 from pipeline.bus.topology import GATEWAY, STREAM
-from pipeline.market.book import OrderBook
+from pipeline.market.liveness import LivenessRules
+from pipeline.market.watch import FeedWatch
 from pipeline.messages import Message
-from pipeline.messages.control import BookWanted
-from pipeline.messages.edges import FeedEnded, FetchBooks, FollowTokens, FrameSent, LinkEvent, RawFrame, RestBody
+from pipeline.messages.control import FROZEN, BookWanted
+from pipeline.messages.edges import SPOT_CHECK, FeedEnded, FetchBooks, FollowTokens, FrameSent, LinkEvent, RawFrame, RestBody
 from pipeline.messages.market import (
     BadFeedFrame,
-    BookDelta,
     BookSource,
     FeedStatus,
+    LinkState,
     MarketUniverse,
-    TickSizeChange,
     VenueBook,
-    VenuePriceChange,
-    VenueTrade,
 )
-from pipeline.venue.decode import FrameDecoder, decode_books
+from pipeline.venue.decode import HEARTBEATS, FrameDecoder, decode_books, named_tokens
 from pipeline.venue.generic import GenericRules
+from pipeline.venue.mirror import Mirror
 from pipeline.venue.wanted import AskAgain, BooksWanted
 from processes.options import process_options, run_process
 
 SHOWN_BYTES = 200
 """How much of a refused frame is logged; the recording has all of it."""
-DOUBTED = 50
-"""At most so many tokens are doubted for one refused frame."""
+COUNTED = ("frames", "messages", "bad_frames", "books_fetched", "books_failed", "spot_books", "spot_failed", "reconnects")
 Record = Callable[[Message], None]
 _FEED = frozenset(STREAM["feed"].carries)
-_ABOUT_BOOKS = (VenueBook, VenuePriceChange, BookDelta, TickSizeChange, VenueTrade)
-_TOKEN = re.compile(rb'"asset_id"\s*:\s*"(\d{1,90})"')
 
 
 class Gateway(Stage):
     """Turn frames into messages of ``feed``, follow the universe's tokens, and fetch the books that are wanted.
 
     In: ``universe``, ``resync``; from its edges RawFrame, FrameSent, LinkEvent, RestBody, FeedEnded, and feed messages that a source
-    gives ready-made. Out: ``feed``; to its edges FollowTokens and FetchBooks. State: one unchecked book a token, only to answer a
-    book builder that starts again; lost at a restart, and rebuilt from the list frames of the fresh subscriptions.
+    gives ready-made. Out: ``feed``; to its edges FollowTokens, FetchBooks, Resubscribe and Reconnect. State: one unchecked book a
+    token, only to answer a book builder that starts again, and with ``watch`` the signs of life of every link and token; lost at a
+    restart, and rebuilt from the list frames of the fresh subscriptions.
     """
 
     role = GATEWAY
@@ -69,23 +65,26 @@ class Gateway(Stage):
         strict: bool = False,
         ask_again: AskAgain | None = None,
         record: Record | None = None,
+        watch: FeedWatch | None = None,
     ) -> None:
         """``market`` (with ``outcome_id``, for generic frames that name none) skips everything about other markets.
 
         ``strict``: a frame that cannot be understood raises BadInput with its place, as in a file somebody wrote by hand.
-        ``record`` is given everything that came from outside or went there, and the universe.
+        ``record`` is given everything that came from outside or went there, and the universe. ``watch``: the feed is live, and what
+        is silent on it is looked after; without one no timer runs unless a book is wanted.
         """
         self.decoder = FrameDecoder(GenericRules(market, outcome_id), only_market=market)
         self.ended = False
         self.end_reason = ""
-        self._books: dict[str, OrderBook] | None = {} if mirror else None
-        self._strict, self._record = strict, record
+        self._mirror = Mirror() if mirror else None
+        self._strict, self._record, self._watch = strict, record, watch
         self._wanted = BooksWanted(ask_again)
         self._follow: tuple[str, ...] | None = None
         self._links: dict[str, FeedStatus] = {}
         self._requests = 0
-        self._heard_ns = 0
-        self._counts = dict.fromkeys(("frames", "messages", "bad_frames", "books_fetched", "books_failed", "reconnects"), 0)
+        self._counts = dict.fromkeys(
+            ("frames", "messages", "bad_frames", "books_fetched", "books_failed", "spot_books", "spot_failed", "reconnects"), 0
+        )
         self._refusal_logged_ns: int | None = None
         self._refusals_unsaid = 0
 
@@ -98,7 +97,7 @@ class Gateway(Stage):
             return self._frame(msg, now_ns)  # type: ignore[arg-type]
         if kind in _FEED:
             self._counts["messages"] += 1
-            self._mirror(msg)
+            self._take(msg)
             return (msg,)
         match msg:
             case BookWanted():
@@ -125,16 +124,19 @@ class Gateway(Stage):
         try:
             found = self.decoder.decode(frame.data, frame.ts_ns)
         except BadFrame as error:
+            if self._watch is not None:
+                self._watch.frame(frame.link_id, frame.ts_ns, (), True)
             return self._refuse(frame, error, now_ns)
         if len(self.decoder.counts) != known:
             name = next(reversed(self.decoder.counts))
             if name.startswith("unknown:"):
                 get_logger().warning(events.EVENT_UNKNOWN, event_type=name.partition(":")[2], where=frame.where or frame.link_id)
         self._counts["messages"] += len(found)
-        if self._books is not None or not self._wanted.is_idle:
-            self._heard_ns = frame.ts_ns
+        if self._watch is not None:
+            self._watch.frame(frame.link_id, frame.ts_ns, found, bool(found) or frame.data.strip() not in HEARTBEATS)
+        if self._mirror is not None or not self._wanted.is_idle:
             for msg in found:
-                self._mirror(msg)
+                self._take(msg)
         return found
 
     def _refuse(self, frame: RawFrame, error: BadFrame, now_ns: int) -> Iterable[Message]:
@@ -149,11 +151,9 @@ class Gateway(Stage):
             self._refusal_logged_ns, self._refusals_unsaid = now_ns, 0
         else:
             self._refusals_unsaid += 1
-        tokens = list(dict.fromkeys(token.decode() for token in _TOKEN.findall(frame.data)))[:DOUBTED] or [""]
         doubts = []
-        for token_id in tokens:
-            book = None if self._books is None else self._books.pop(token_id, None)
-            market = book.market if book is not None else ""
+        for token_id in named_tokens(frame.data) or [""]:
+            market = "" if self._mirror is None else self._mirror.drop(token_id)
             doubts.append(BadFeedFrame(ts_ns=frame.ts_ns, token_id=token_id, market=market, reason=str(error)))
         self._keep(doubts[0])
         return doubts
@@ -173,28 +173,34 @@ class Gateway(Stage):
         if tokens == self._follow:
             return ()
         self._follow = tokens
-        if self._books is not None:
-            self._books = {token_id: book for token_id, book in self._books.items() if token_id in set(tokens)}
+        if self._watch is not None:
+            self._watch.follow(tokens, universe.markets, now_ns)
+        if self._mirror is not None:
+            self._mirror.keep_only(tokens)
         return (FollowTokens(ts_ns=now_ns, token_ids=tokens),)
 
     def _link(self, event: LinkEvent) -> Iterable[Message]:
         self._keep(event)
+        if self._watch is not None:
+            self._watch.link(event)
         log = get_logger()
         if event.state == "up":
             log.info(events.LINK_CONNECTED, link_id=event.link_id, tokens=len(event.token_ids))
         elif event.state in ("down", "closed"):
-            self._counts["reconnects"] += event.state == "down"
-            log.warning(events.LINK_LOST, link_id=event.link_id, state=event.state, reason=event.reason)
-            if self._books is not None:
-                for token_id in event.token_ids:
-                    self._books.pop(token_id, None)  # nothing is replayed: the list frame of the next connection is the truth
+            if event.state == "down":
+                self._counts["reconnects"] += 1
+                log.warning(events.LINK_LOST, link_id=event.link_id, reason=event.reason)
+            else:
+                log.info(events.LINK_CLOSED, link_id=event.link_id, reason=event.reason)
+            if self._mirror is not None:
+                self._mirror.drop_all(event.token_ids)  # nothing is replayed: the list frame of the next connection is the truth
         return (self._status(event.link_id, event.state, event.reason, event.token_ids, event.ts_ns),)
 
-    def _status(self, link_id: str, state: str, reason: str, token_ids: tuple[str, ...], ts_ns: int) -> FeedStatus:
+    def _status(self, link_id: str, state: LinkState, reason: str, token_ids: tuple[str, ...], ts_ns: int) -> FeedStatus:
         status = FeedStatus(
             ts_ns=ts_ns,
             link_id=link_id,
-            state=state,  # type: ignore[arg-type]
+            state=state,
             reason=reason,
             token_ids=token_ids,
             counts=self.counts(),
@@ -205,6 +211,8 @@ class Gateway(Stage):
     # --- fresh books -----------------------------------------------------------------------------------------------
 
     def _want(self, wanted: BookWanted, now_ns: int) -> Iterable[Message]:
+        if wanted.cause == FROZEN and self._watch is not None:
+            return self._watch.frozen(wanted.token_id, now_ns)
         if self._wanted.want(wanted.token_id, wanted.market, wanted.cause, now_ns):
             return self._fetch([wanted.token_id], now_ns)
         return ()
@@ -226,9 +234,10 @@ class Gateway(Stage):
         """The books of one answer that were asked for; tokens without one are asked for again later."""
         self._keep(answer)
         found: dict[str, VenueBook] = {}
+        spot = answer.cause == SPOT_CHECK
         if answer.token_ids and answer.status == 200:
             try:
-                for book in decode_books(answer.body, answer.ts_ns, _source(answer), self._rules(answer)):
+                for book in decode_books(answer.body, answer.ts_ns, "spot" if spot else _source(answer), self._rules(answer)):
                     if book.token_id in answer.token_ids:
                         found[book.token_id] = book
             except BadFrame as error:
@@ -237,9 +246,11 @@ class Gateway(Stage):
         elif answer.status != 200:
             get_logger().warning(events.SNAPSHOT_FAILED, request=answer.request, status=answer.status, reason=answer.error)
         for token_id in answer.token_ids:
-            if token_id in found:
+            if spot:
+                self._counts["spot_books" if token_id in found else "spot_failed"] += 1
+            elif token_id in found:
                 self._counts["books_fetched"] += 1
-                self._mirror(found[token_id])
+                self._take(found[token_id])
             else:
                 self._counts["books_failed"] += 1
                 self._wanted.failed(token_id, now_ns)
@@ -258,37 +269,38 @@ class Gateway(Stage):
         for link_id, status in self._links.items():
             if f"feed.{link_id}\0".startswith(topic):
                 yield status
-        for token_id, book in list((self._books or {}).items()):
-            if f"feed.{token_id}\0".startswith(topic):
-                yield book.to_venue_book(self._heard_ns)
+        if self._mirror is not None:
+            yield from self._mirror.current(topic)
 
     def next_timer_ns(self) -> int | None:
-        return self._wanted.next_ns()
+        wanted = self._wanted.next_ns()
+        watched = None if self._watch is None else self._watch.next_ns()
+        return wanted if watched is None or (wanted is not None and wanted < watched) else watched
 
     def on_timer(self, now_ns: int) -> Iterable[Message]:
+        out: list[Message] = []
         token_ids = self._wanted.due(now_ns)
-        return self._fetch(token_ids, now_ns) if token_ids else ()
+        if token_ids:
+            out += self._fetch(token_ids, now_ns)
+        if self._watch is not None:
+            out += self._watch.on_timer(now_ns)
+            if self._watch.status_due(now_ns):
+                up = [status for status in self._links.values() if status.state == "up"]
+                out += [self._status(status.link_id, "up", status.reason, status.token_ids, now_ns) for status in up]
+        return out
 
     def counts(self) -> dict[str, int]:
         """Totals since the start, with what the decoder skipped by name."""
         ended = {"feed_ended": 1} if self.ended else {}
-        return {**self._counts, "books_coalesced": self._wanted.coalesced, **ended, **self.decoder.counts}
+        watched = {} if self._watch is None else self._watch.counts()
+        return {**self._counts, "books_coalesced": self._wanted.coalesced, **watched, **ended, **self.decoder.counts}
 
-    def _mirror(self, msg: Message) -> None:
-        """Keep the token's book as the feed tells it, unchecked; a change that does not fit drops it."""
+    def _take(self, msg: Message) -> None:
+        """What the feed tells, for the copy of its book and for those who wait for it."""
         if type(msg) is VenueBook:
             self._wanted.answered(msg.token_id)
-        books = self._books
-        if books is None or not isinstance(msg, _ABOUT_BOOKS):
-            return
-        book = books.get(msg.token_id)
-        try:
-            if isinstance(msg, VenueBook):
-                books[msg.token_id] = OrderBook.from_message(msg, book)
-            elif book is not None:
-                book.follow(msg)
-        except BadFrame:
-            books.pop(msg.token_id, None)  # the book builder refuses and counts the same message
+        if self._mirror is not None:
+            self._mirror.take(msg)
 
     def _keep(self, msg: Message) -> None:
         if self._record is not None:
@@ -340,7 +352,8 @@ def build(config: Config, session_id: str) -> Plan:
     ws_url, clob_url = venue_urls(settings)
     again = AskAgain(min_ns=venue.reconnect_min_ms * NS_PER_MS, max_ns=venue.reconnect_max_ms * NS_PER_MS)
     edges: list[AsyncEdge] = [MarketFeed(ws_url, venue, clock, rng), BookFetcher(clob_url, venue, clock, rng)]
-    return Plan(Gateway(ask_again=again, record=record), edges, source=ws_url, close=close)
+    watch = FeedWatch(LivenessRules.from_settings(settings.ingestion, venue))
+    return Plan(Gateway(ask_again=again, record=record, watch=watch), edges, source=ws_url, close=close)
 
 
 def venue_urls(settings: Settings) -> tuple[str, str]:

@@ -11,8 +11,9 @@ from pipeline.base.errors import BadFrame
 from pipeline.market.batch import Batch
 from pipeline.market.book import CrossedBook, OrderBook, parse_changes
 from pipeline.market.confidence import SHOWN
+from pipeline.market.held import HeldChanges, newer
 from pipeline.market.proof import HashProof, Key, shrunk_prices
-from pipeline.market.token_book import BookRules, MarketFeed, TokenBook, is_provided, venue_ns_of
+from pipeline.market.token_book import BookRules, MarketFeed, TokenBook, is_provided, time_ms, venue_ns_of
 from pipeline.messages import Message
 from pipeline.messages.market import TickSizeChange, VenueBook, VenuePriceChange
 from pipeline.messages.records import BookEvents, HashChecks, LevelEvent
@@ -27,8 +28,7 @@ class HashedBook(TokenBook):
         self.partial = False
         self.provable = False
         self.pending_until_ns = 0
-        self.held: list[tuple[VenuePriceChange, bool]] = []
-        """Changes since a fresh book was wanted, each with whether it was applied and told already."""
+        self.held = HeldChanges(rules.held_limit)
         self.proof = HashProof(feed)
         self.matched = self.missed = self.undecided = 0
         """Hash checks since they were last told."""
@@ -60,7 +60,7 @@ class HashedBook(TokenBook):
             self.learn_statics()
             return self.move("unchecked", now_ns, "no snapshot") + self._entry(msg, now_ns)
         if self.awaiting:
-            self._hold(msg, applied=True)
+            self.held.add(msg, applied=True)
         return self._entry(msg, now_ns)
 
     def take_book(self, msg: VenueBook, now_ns: int) -> list[Message]:
@@ -76,8 +76,8 @@ class HashedBook(TokenBook):
             if key in self.proof.proven:
                 return self._confirmed(now_ns)
         if provided and old is not None and not self.partial and msg.venue_ts is not None:
-            newest = self.held[0][0].venue_ts if self.awaiting and self.held else old.venue_ts
-            if _ms(msg.venue_ts) < _ms(newest):
+            newest = self.held.oldest_ts if self.awaiting and self.held else old.venue_ts
+            if time_ms(msg.venue_ts) < time_ms(newest):
                 self.count("stale_books")
                 return []
         book = OrderBook.from_message(msg, old)
@@ -88,19 +88,21 @@ class HashedBook(TokenBook):
         feed = self.feed
         feed.snapshots += msg.source != "mirror"
         feed.updated_ns = self.heard_ns = msg.ts_ns
-        held = self.held if self.awaiting else []
-        self.held, self.awaiting = [], False
+        held = self.held.take() if self.awaiting else []
+        self.awaiting = False
         self.pending_until_ns = 0
         self.partial = False
         self.replace_book(book)
-        self._provided_ms = _ms(msg.venue_ts) if provided else 0
+        self._provided_ms = time_ms(msg.venue_ts) if provided else 0
         self._next_seq(msg.venue_ts, msg.ts_ns)
         self._learn_fields(msg, book)
         out += self._judge_book(msg, old, key, now_ns)
         out.append(self.received(msg, book, "resync" if provided else "snapshot"))
         if old is not None and msg.source == "ws":
             feed.active_ns = now_ns
-        for change, applied in self._newer(held, key):
+        later = newer(held, key)
+        self.count("superseded", sum(not applied for _, applied in held) - sum(not applied for _, applied in later))
+        for change, applied in later:
             out += self._entry(change, now_ns, applied)
         if self.batch is None:
             out += self.published(now_ns)
@@ -128,6 +130,23 @@ class HashedBook(TokenBook):
         self.pending_until_ns = self.pending_until_ns or now_ns + self.rules.pending_ns
         return self.move("late", now_ns, reason) + self.published(now_ns)
 
+    def vouched(self, msg: VenueBook, key: Key, now_ns: int) -> list[Message]:
+        """The venue's REST interface gave the very levels that are kept."""
+        self.vouched_ns = now_ns
+        known, book = self.confidence, self.book
+        if book is None or self.batch is not None or known.state not in SHOWN:
+            return []
+        out: list[Message] = []
+        if known.state in ("VERIFIED", "QUIET"):
+            known.verified_ns = now_ns
+        elif known.state != "PENDING":
+            if not self.proof.is_ready:
+                self._learn_fields(msg, book)
+            if self.proof.fits(book, key, widely=True):
+                self._prove(key)
+                out = self.move("proved", now_ns, "spot check", "hash")
+        return out + self.published(now_ns)
+
     def deadline(self, now_ns: int) -> list[Message]:
         out: list[Message] = []
         if self.batch is not None and now_ns >= self.batch.due_ns:
@@ -136,13 +155,13 @@ class HashedBook(TokenBook):
             healed = self._recheck(now_ns)
             if not healed:
                 self.pending_until_ns = 0
-                healed = self._lost(now_ns, "hash", "no trade or tick size explained the miss")
+                healed = self.lost(now_ns, "hash", "no trade or tick size explained the miss")
             out += healed
         return out
 
     def flush(self, now_ns: int) -> list[Message]:
         out: list[Message] = []
-        held, self.held = self.held, []
+        held = self.held.take()
         self.awaiting = False
         if self.book is None and held:
             self.book = OrderBook(self.token_id, self.feed.market_id)
@@ -181,7 +200,7 @@ class HashedBook(TokenBook):
         book, batch = self.book, self.batch
         assert book is not None
         key = (msg.venue_ts, msg.hash)
-        if (msg.hash and self.proof.is_repeat(key, book)) or (self._provided_ms and _ms(msg.venue_ts) < self._provided_ms):
+        if (msg.hash and self.proof.is_repeat(key, book)) or (self._provided_ms and time_ms(msg.venue_ts) < self._provided_ms):
             self.count("repeats")
             return [] if stored else [self._unapplied(msg)]
         self._provided_ms = 0
@@ -242,7 +261,7 @@ class HashedBook(TokenBook):
         if self.awaiting:
             return out
         if batch.refused:
-            return out + self._lost(now_ns, "invalid", "a change was refused")
+            return out + self.lost(now_ns, "invalid", "a change was refused")
         if checkable and self.provable:
             active_ns = now_ns if batch.touched_best else self.feed.active_ns
             recent = active_ns and now_ns - active_ns <= self.rules.pending_ns
@@ -250,12 +269,12 @@ class HashedBook(TokenBook):
                 self.feed.active_ns = now_ns
             if crossed or agrees is False or not recent:
                 reason = "crossed" if crossed else "best price differs" if agrees is False else "hash differs"
-                return out + self._lost(now_ns, "crossed" if crossed else "hash", reason)
+                return out + self.lost(now_ns, "crossed" if crossed else "hash", reason)
             return out + self._pend(now_ns) + self.published(now_ns)
         self._count_undecided()
         wrong = crossed or agrees is False
         if wrong and not self.partial:
-            return out + self._lost(now_ns, "crossed" if crossed else "best", "crossed" if crossed else "best price differs")
+            return out + self.lost(now_ns, "crossed" if crossed else "best", "crossed" if crossed else "best price differs")
         reason = "no snapshot" if self.partial else self.proof.why or ("hash does not compute" if batch.key[1] else "no hash")
         out += self.move("unchecked", now_ns, reason, "best" if agrees and not wrong else "none")
         if wrong or self.confidence.state != "UNVERIFIED":
@@ -318,7 +337,7 @@ class HashedBook(TokenBook):
         self.matched += 1
         self.proof.add(key)
 
-    def _lost(self, now_ns: int, cause: str, reason: str) -> list[Message]:
+    def lost(self, now_ns: int, cause: str, reason: str) -> list[Message]:
         """The book is not the venue's."""
         self.pending_until_ns = 0
         out = self.move("missed", now_ns, reason)
@@ -338,28 +357,12 @@ class HashedBook(TokenBook):
 
     def _hold_first(self, msg: VenuePriceChange, now_ns: int) -> list[Message]:
         """A change before any book."""
-        self._hold(msg, applied=False)
+        self.held.add(msg, applied=False)
         if self.awaiting:
             return []
         self.count("resync_first_delta")
         self.want("resync_first_delta")
         return self.move("missed", now_ns, "no snapshot")
-
-    def _hold(self, msg: VenuePriceChange, applied: bool) -> None:
-        if len(self.held) >= self.rules.held_limit:
-            del self.held[0]
-        self.held.append((msg, applied))
-
-    def _newer(self, held: list[tuple[VenuePriceChange, bool]], key: Key) -> list[tuple[VenuePriceChange, bool]]:
-        """The held changes that a whole book of this key does not hold yet."""
-        start = 0
-        for i, (change, _) in enumerate(held):
-            if (change.venue_ts, change.hash) == key or _ms(change.venue_ts) < _ms(key[0]):
-                start = i + 1
-        found = any((change.venue_ts, change.hash) == key for change, _ in held)
-        later = [(c, applied) for c, applied in held[start:] if found or _ms(c.venue_ts) > _ms(key[0])]
-        self.count("superseded", sum(not applied for _, applied in held) - sum(not applied for _, applied in later))
-        return later
 
     def _learn_fields(self, msg: VenueBook, book: OrderBook) -> None:
         """Take the hashed fields that a whole book brings; the market's other token uses them too."""
@@ -391,8 +394,3 @@ class HashedBook(TokenBook):
         """The rows of a repeat: the sizes it states, and no change."""
         events = tuple(LevelEvent("bid" if is_bid else "ask", price, size, 0) for is_bid, price, size, _ in parse_changes(msg))
         return self._rows(msg.ts_ns, events)
-
-
-def _ms(venue_ts: str | None) -> int:
-    """The venue's timestamp as a number; 0 where it is none."""
-    return int(venue_ts) if venue_ts and venue_ts.isascii() and venue_ts.isdigit() else 0

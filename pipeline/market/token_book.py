@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pipeline.base.units import NS_PER_MS, NS_PER_S
 from pipeline.market.book import BookSide, OrderBook, changed_prices
@@ -15,6 +16,10 @@ from pipeline.messages.records import BookLevels, BookStateChanged, FeedGap, Has
 
 USUAL_TICK_E6 = 10_000
 """The price grid assumed where neither the book nor the catalogue gives one: a cent, the venue's usual."""
+
+
+NeedsFeed = Literal["", "link", "frozen"]
+"""Why no provider's book is believed until the feed itself speaks: its link is down, or it leaves this token out."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,9 @@ class TokenBook:
         self.venue_ns = 0
         self.wanted = ""
         self.awaiting = False
-        self.heard_ns = 0
+        self.heard_ns = self.vouched_ns = 0
+        """When the feed last told something, and when the venue's REST interface last agreed."""
+        self.needs_feed: NeedsFeed = ""
         self.resolved = False
         self.snapshot_due = False
         """The database wants the whole book, once no batch is half applied."""
@@ -349,11 +356,16 @@ class TokenBook:
         )
 
 
+def time_ms(venue_ts: str | None) -> int:
+    """The venue's timestamp as a number of milliseconds; 0 where it is none."""
+    return int(venue_ts) if venue_ts and venue_ts.isascii() and venue_ts.isdigit() else 0
+
+
 def venue_ns_of(venue_ts: str | None, otherwise_ns: int) -> int:
     """The venue's millisecond timestamp text in nanoseconds; ``otherwise_ns`` where there is none."""
-    return int(venue_ts) * NS_PER_MS if venue_ts and venue_ts.isascii() and venue_ts.isdigit() else otherwise_ns
+    return time_ms(venue_ts) * NS_PER_MS or otherwise_ns
 
 
 def is_provided(msg: VenueBook) -> bool:
     """Whether a whole book is an answer from a snapshot provider, not a frame of the feed."""
-    return msg.source in ("rest", "fake", "file")
+    return msg.source in ("rest", "fake", "file", "spot")

@@ -20,6 +20,10 @@ class JobDue(Message, frozen=True, kw_only=True, gc=False):
         return self.job
 
 
+FROZEN = "frozen"
+"""The cause of a wanted book of a token that the feed leaves out: only the feed itself can heal it."""
+
+
 class BookWanted(Message, frozen=True, kw_only=True, gc=False):
     """The book builder asks the gateway for a fresh book of one token; ``cause`` says why.
 

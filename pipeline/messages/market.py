@@ -13,7 +13,8 @@ TextLevel = tuple[str, str]
 """(price, size) exactly as the venue wrote them: the book hash is over text."""
 
 Side = Literal["BUY", "SELL"]
-BookSource = Literal["ws", "rest", "file", "fake", "mirror"]
+BookSource = Literal["ws", "rest", "file", "fake", "mirror", "spot"]
+"""``spot`` is an answer nobody waits for: it is held against the kept book, which it does not replace while that is trusted."""
 State = Literal["VERIFIED", "QUIET", "UNVERIFIED", "PENDING", "SUSPECT", "RESYNCING", "STALE", "DEAD"]
 Basis = Literal["hash", "seq", "best", "none"]
 LinkState = Literal["connecting", "up", "down", "closed"]
@@ -283,6 +284,8 @@ class Market(msgspec.Struct, frozen=True):
 
     ``min_order_size`` keeps the venue's text (it is hashed); None is unknown, and so are ``neg_risk`` and ``tick_size`` when None.
     Times are UTC nanoseconds, 0 when the venue gives none. ``version`` is the venue's protocol generation ("v1", "v2").
+    ``event_market_count`` is how many markets of its event may still resolve Yes, followed or not (0: not told); ``is_other`` marks
+    the outcome that stands for all that are not named; ``cumulative`` that several markets of its event may resolve Yes together.
     """
 
     market_id: str
@@ -310,6 +313,9 @@ class Market(msgspec.Struct, frozen=True):
     rewards: Rewards | None = None
     volume_24h_e6: int = 0
     rules_hash: str = ""
+    event_market_count: int = 0
+    is_other: bool = False
+    cumulative: bool = False
 
     @property
     def token_ids(self) -> tuple[str, ...]:

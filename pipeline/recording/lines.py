@@ -64,6 +64,7 @@ def line_of(msg: Message) -> Line | None:
                 status=msg.status,
                 error=msg.error,
                 token_ids=msg.token_ids,
+                reason=msg.cause,
             )
             return _with_data(line, msg.body)
         case LinkEvent():
@@ -107,6 +108,7 @@ def message_of(line: Line, where: str) -> Message | None:
             token_ids=line.token_ids,
             error=line.error,
             mono_ns=line.mono_ns,
+            cause=line.reason,
         )
     if line.kind == "link" and line.state is not None:
         return LinkEvent(

@@ -6,6 +6,7 @@ The frame tells what it is: ``event_type`` is the venue's market channel, ``type
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -26,6 +27,8 @@ UNKNOWN_NAMES = 64
 
 _frames: msgspec.json.Decoder[Any] = msgspec.json.Decoder(VenueEvent | list[VenueEvent])
 _trees: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=str)
+_TOKEN = re.compile(rb'"asset_id"\s*:\s*"(\d{1,90})"')
+MOST_NAMED = 50
 _FAILURES = (msgspec.DecodeError, ValueError, RecursionError)
 
 
@@ -121,6 +124,11 @@ class FrameDecoder:
             if name not in self.counts and len(self.counts) >= UNKNOWN_NAMES:
                 name = "unknown:others"
             self.counts[name] = self.counts.get(name, 0) + 1
+
+
+def named_tokens(data: bytes) -> list[str]:
+    """The tokens that a frame names which cannot be decoded; at most 50."""
+    return list(dict.fromkeys(token.decode() for token in _TOKEN.findall(data)))[:MOST_NAMED]
 
 
 def decode_books(body: bytes, ts_ns: int, source: BookSource, rules: GenericRules | None = None) -> list[VenueBook]:

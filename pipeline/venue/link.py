@@ -32,8 +32,7 @@ SETTLED = "resolved"
 class Link:
     """A connection that is kept alive. Subclasses say what to send when it opens and what a normal close means.
 
-    ``text_ping``: send the text PING every ``ping_interval_ms``; any frame proves life, and ``link_silence_ms`` without one ends the
-    connection.
+    ``text_ping``: send the text PING every ``ping_interval_ms``. Who watches the link ends a connection with ``drop``.
     """
 
     text_ping = True
@@ -43,8 +42,7 @@ class Link:
         self._emit, self._clock = emit, clock
         self._backoff = Backoff(settings.reconnect_min_ms, settings.reconnect_max_ms, rng)
         self._socket: ClientConnection | None = None
-        self._heard_s = 0.0
-        self._silent = False
+        self._dropped = ""
         self.frames = 0
 
     # --- what a subclass says --------------------------------------------------------------------------------------
@@ -98,6 +96,12 @@ class Link:
             return
         self._emit(FrameSent(ts_ns=self._clock.now_ns(), link_id=self.link_id, data=data, mono_ns=monotonic_ns()))
 
+    def drop(self, reason: str) -> None:
+        """End the connection without a word, if there is one; it is made again."""
+        if self._socket is not None:
+            self._dropped = reason
+            self._socket.transport.abort()
+
     async def _connect_once(self) -> tuple[bool, str]:
         """One connection from open to close: whether the close is final, and why it closed."""
         async with connect(
@@ -108,15 +112,14 @@ class Link:
             open_timeout=10,
             **self._options(),
         ) as socket:
-            self._socket, self._silent = socket, False
-            self._heard_s = asyncio.get_running_loop().time()
+            self._socket, self._dropped = socket, ""
             pinger: asyncio.Task[None] | None = None
             try:
                 for data in self.opening_frames():
                     await self.send(data)
                 self.say("up")
                 if self.text_ping:
-                    pinger = asyncio.create_task(self._ping_and_watch(socket))
+                    pinger = asyncio.create_task(self._ping())
                 return await self._receive(socket)
             finally:
                 self._socket = None
@@ -131,12 +134,10 @@ class Link:
         return options
 
     async def _receive(self, socket: ClientConnection) -> tuple[bool, str]:
-        loop = asyncio.get_running_loop()
         emit, clock, link_id = self._emit, self._clock, self.link_id
         try:
             while True:
                 data = await socket.recv(decode=False)
-                self._heard_s = loop.time()
                 self.frames += 1
                 emit(
                     RawFrame(
@@ -151,28 +152,17 @@ class Link:
                 if not self.wants_more():
                     return True, "enough"
         except ConnectionClosed as error:
-            if self._silent:
-                return False, f"silent for {self._settings.link_silence_ms} ms"
+            if self._dropped:
+                return False, self._dropped
             closed = error.rcvd
             code, reason = (closed.code, closed.reason) if closed is not None else (None, "")
             return self.is_final(code, reason), _reason(error)
 
-    async def _ping_and_watch(self, socket: ClientConnection) -> None:
-        """Send PING in its interval, and end a connection from which nothing at all was heard for too long."""
-        loop = asyncio.get_running_loop()
-        interval_s, silence_s = self._settings.ping_interval_ms / 1_000, self._settings.link_silence_ms / 1_000
-        ping_at = loop.time() + interval_s
+    async def _ping(self) -> None:
+        """Send PING in its interval."""
         while True:
-            silent_at = self._heard_s + silence_s
-            await asyncio.sleep(max(0.0, min(ping_at, silent_at) - loop.time()))
-            now = loop.time()
-            if now >= self._heard_s + silence_s:
-                self._silent = True
-                socket.transport.abort()
-                return
-            if now >= ping_at:
-                ping_at = now + interval_s
-                await self.send(PING)
+            await asyncio.sleep(self._settings.ping_interval_ms / 1_000)
+            await self.send(PING)
 
     def say(self, state: LinkState, reason: str = "") -> None:
         """Tell that the link is in a state."""

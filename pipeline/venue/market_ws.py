@@ -16,7 +16,7 @@ import msgspec
 from pipeline.base.clock import Clock
 from pipeline.base.settings import VenueSection
 from pipeline.messages import Message
-from pipeline.messages.edges import FollowTokens
+from pipeline.messages.edges import FollowTokens, Reconnect, Resubscribe
 from pipeline.venue.link import Emit, Link
 
 
@@ -60,12 +60,22 @@ class _MarketLink(Link):
         if gone or fresh:
             self.say("up", "subscription changed")
 
+    async def resubscribe(self, token_ids: Iterable[str]) -> None:
+        """End the subscription to some tokens and begin it afresh, so that their books are sent again."""
+        chosen = [token for token in token_ids if token in self._sent and token in self.tokens]
+        if chosen:
+            await self.send(change_of_subscription("unsubscribe", chosen))
+            await self.send(change_of_subscription("subscribe", chosen))
+
 
 class MarketFeed:
-    """The edge. Says RawFrame, FrameSent and LinkEvent; hears FollowTokens, whose tokens it carries exactly."""
+    """The edge. Says RawFrame, FrameSent and LinkEvent.
+
+    Hears FollowTokens, whose tokens it carries exactly; Resubscribe and Reconnect, for a link that does not tell all it should.
+    """
 
     name = "market_ws"
-    accepts: tuple[type[Message], ...] = (FollowTokens,)
+    accepts: tuple[type[Message], ...] = (FollowTokens, Resubscribe, Reconnect)
 
     def __init__(self, url: str, settings: VenueSection, clock: Clock, rng: random.Random) -> None:
         """``rng`` only spreads reconnects."""
@@ -74,12 +84,21 @@ class MarketFeed:
         self._changed = asyncio.Event()
         self._links: list[_MarketLink] = []
         self._numbers = 0
+        self._renewals: list[Resubscribe] = []
 
     def take(self, msg: Message) -> None:
-        """FollowTokens: the tokens to carry from here on."""
-        if isinstance(msg, FollowTokens):
-            self._wanted = msg.token_ids
-            self._changed.set()
+        """FollowTokens: the tokens to carry from here on. Resubscribe, Reconnect: see there."""
+        match msg:
+            case FollowTokens():
+                self._wanted = msg.token_ids
+                self._changed.set()
+            case Resubscribe():
+                self._renewals.append(msg)
+                self._changed.set()
+            case Reconnect():
+                for link in self._links:
+                    if link.link_id == msg.link_id:
+                        link.drop(msg.reason)
 
     async def run(self, emit: Emit) -> None:
         """Keep the links until cancelled. Raises BadInput for an address that is none."""
@@ -89,6 +108,11 @@ class MarketFeed:
                     await self._changed.wait()
                     self._changed.clear()
                     await self._assign(emit, group)
+                    renewals, self._renewals = self._renewals, []
+                    for link in self._links:
+                        for wanted in renewals:
+                            if wanted.link_id == link.link_id:
+                                await link.resubscribe(wanted.token_ids)
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
 

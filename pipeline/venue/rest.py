@@ -19,7 +19,7 @@ from pipeline.base.log import get_logger
 from pipeline.base.settings import VenueSection
 from pipeline.base.units import NS_PER_S
 from pipeline.messages import Message
-from pipeline.messages.edges import FetchBooks, RestBody
+from pipeline.messages.edges import SPOT_CHECK, FetchBooks, RestBody
 from pipeline.venue.backoff import Backoff, TokenBucket
 
 TRIES = 3
@@ -39,13 +39,15 @@ class BookFetcher:
         self._settings, self._clock, self._rng = settings, clock, rng
         self._bucket = TokenBucket(settings.rest_per_10_s, 10 * NS_PER_S)
         self._waiting: dict[str, int] = {}
+        self._spots: dict[str, int] = {}
         self._changed = asyncio.Event()
 
     def take(self, msg: Message) -> None:
-        """FetchBooks: each token is fetched once however often it is asked for meanwhile."""
+        """FetchBooks: each token is fetched once however often it is asked for meanwhile; spot checks come last and by themselves."""
         if isinstance(msg, FetchBooks):
+            queue = self._spots if msg.cause == SPOT_CHECK else self._waiting
             for token_id in msg.token_ids:
-                self._waiting.setdefault(token_id, msg.request_id)
+                queue.setdefault(token_id, msg.request_id)
             self._changed.set()
 
     async def run(self, emit: Callable[[Message], None]) -> None:
@@ -55,13 +57,14 @@ class BookFetcher:
             while True:
                 await self._changed.wait()
                 self._changed.clear()
-                while self._waiting:
+                while self._waiting or self._spots:
                     await self._pause()
-                    chosen = list(self._waiting)[: self._settings.books_per_request]
-                    request_id = self._waiting[chosen[0]]
+                    queue, cause = (self._waiting, "") if self._waiting else (self._spots, SPOT_CHECK)
+                    chosen = list(queue)[: self._settings.books_per_request]
+                    request_id = queue[chosen[0]]
                     for token_id in chosen:
-                        del self._waiting[token_id]
-                    await self._fetch(client, chosen, request_id, emit)
+                        del queue[token_id]
+                    await self._fetch(client, chosen, request_id, cause, emit)
 
     async def _pause(self) -> None:
         """Wait for the budget."""
@@ -71,7 +74,7 @@ class BookFetcher:
             await asyncio.sleep(wait_ns / NS_PER_S)
 
     async def _fetch(
-        self, client: httpx.AsyncClient, token_ids: list[str], request_id: int, emit: Callable[[Message], None]
+        self, client: httpx.AsyncClient, token_ids: list[str], request_id: int, cause: str, emit: Callable[[Message], None]
     ) -> None:
         if len(token_ids) == 1:
             request = client.build_request("GET", f"{self._base_url}/book", params={"token_id": token_ids[0]})
@@ -100,6 +103,7 @@ class BookFetcher:
                     token_ids=tuple(token_ids) if last else (),
                     error=error,
                     mono_ns=monotonic_ns(),
+                    cause=cause,
                 )
             )
             if last:

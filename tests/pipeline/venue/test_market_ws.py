@@ -12,14 +12,13 @@ from pipeline.base.clock import SystemClock
 from pipeline.base.errors import BadInput
 from pipeline.base.settings import VenueSection
 from pipeline.messages import Message
-from pipeline.messages.edges import FeedEnded, FollowTokens, FrameSent, LinkEvent, RawFrame
+from pipeline.messages.edges import FeedEnded, FollowTokens, FrameSent, LinkEvent, RawFrame, Reconnect, Resubscribe
 from pipeline.venue.generic_ws import GenericFeed, generic_subscription
 from pipeline.venue.market_ws import MarketFeed
 
 QUICK = VenueSection(
     tokens_per_socket=2,
     ping_interval_ms=40,
-    link_silence_ms=5_000,
     reconnect_min_ms=1,
     reconnect_max_ms=20,
     max_frame_bytes=4_096,
@@ -165,21 +164,36 @@ def test_a_lost_connection_is_made_again_and_subscribes_to_the_tokens_wanted_now
     run(drop_twice, test)
 
 
-def test_a_silent_connection_is_given_up() -> None:
-    async def silent(socket: ServerConnection) -> None:
-        async for _ in socket:
-            pass
-
+def test_a_connection_is_ended_and_made_again_when_asked() -> None:
     async def test(url: str, heard: Heard) -> None:
         async def body(feed: MarketFeed) -> None:
-            await heard.until(lambda: "down" in heard.states())
+            await heard.until(heard.frames)
+            feed.take(Reconnect(ts_ns=0, link_id="ws-2", reason="of another link"))
+            feed.take(Reconnect(ts_ns=0, link_id="ws-1", reason="silent for 60 ms"))
+            await heard.until(lambda: heard.states().count("up") == 2)
 
-        settings = VenueSection(ping_interval_ms=20, link_silence_ms=60, reconnect_min_ms=1, reconnect_max_ms=5)
-        await with_feed(url, heard, ("1",), body, settings)
-        assert heard.reasons("down")[0] == "silent for 60 ms"
-        assert heard.pings() >= 1
+        await with_feed(url, heard, ("1",), body)
+        assert heard.reasons("down") == ["silent for 60 ms"]
 
-    run(silent, test)
+    run(echo_books, test)
+
+
+def test_a_token_is_subscribed_to_afresh_on_its_own_socket() -> None:
+    async def test(url: str, heard: Heard) -> None:
+        async def body(feed: MarketFeed) -> None:
+            await heard.until(lambda: heard.states().count("up") == 2)
+            feed.take(Resubscribe(ts_ns=0, token_ids=("3", "1"), link_id="ws-2"))
+            await heard.until(lambda: len(heard.sent("ws-2")) == 3)
+
+        await with_feed(url, heard, ("1", "2", "3"), body)
+        assert [(frame.get("operation"), frame["assets_ids"]) for frame in heard.sent("ws-2")] == [
+            (None, ["3"]),
+            ("unsubscribe", ["3"]),
+            ("subscribe", ["3"]),
+        ]
+        assert len(heard.sent("ws-1")) == 1
+
+    run(echo_books, test)
 
 
 def test_a_frame_over_the_limit_ends_the_connection_not_the_process() -> None:
