@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipeline.base.units import notional_ceil_e6, notional_floor_e6
 from pipeline.messages import Message
 from pipeline.messages.edges import RelayerEvent, RelayerEventKind
-from pipeline.messages.market import Side
-from pipeline.messages.orders import Fill, Mode, OpenOrder, OrderUpdate, PlaceOrder
+from pipeline.messages.orders import Mode, OpenOrder, OrderUpdate, PlaceOrder
 from pipeline.messages.records import FillRecord, OrderRecord
+from pipeline.trading.daily import DayResult
+from pipeline.trading.forms import fill_of, fill_record, next_fill_record, order_of, order_record, order_update
 from pipeline.trading.orders import TRADE_TRANSITIONS, Order, OrderEvent, counter_of
 from pipeline.trading.portfolio import Portfolio
 from pipeline.trading.risk import holding_stake_e6, stake_e6
 
+REMEMBERED_PLANS = 1_000
+"""Plans of taker orders that are remembered: none of them is carried out twice."""
 REMEMBERED = 10_000
 """Closed orders that are kept, for repeats of their id and for trades that are told late."""
 
@@ -28,12 +30,13 @@ ORDER_EVENTS: dict[RelayerEventKind, OrderEvent] = {
 
 
 class Ledger:
-    """Orders by id and by market, the portfolio, what is at stake, and the highest counter of each strategy's order ids."""
+    """Orders by id and by market, the portfolio, what is at stake, the day's result, and each strategy's highest order counter."""
 
     def __init__(self, mode: Mode) -> None:
         self.mode = mode
         self.open: dict[str, Order] = {}
         self.portfolio = Portfolio()
+        self.day = DayResult()
         self.counters: dict[str, int] = {}
         self.at_stake_e6 = 0
         self.ignored = 0
@@ -42,6 +45,7 @@ class Ledger:
         self._fills: dict[tuple[str, str], FillRecord] = {}
         self._short: dict[str, int] = {}
         self._stakes: dict[str, int] = {}
+        self._taker_plans: dict[str, None] = {}
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -70,43 +74,17 @@ class Ledger:
         """For each strategy the counter of its next order id."""
         return {strategy: last + 1 for strategy, last in sorted(self.counters.items())}
 
+    def taker_plans(self) -> tuple[str, ...]:
+        """The plans behind the taker orders that are remembered, the oldest first."""
+        return tuple(self._taker_plans)
+
     def record(self, order: Order, now_ns: int) -> OrderRecord:
         """The order as it stands, to be journalled."""
-        return OrderRecord(
-            ts_ns=now_ns,
-            client_order_id=order.client_order_id,
-            venue_order_id=order.venue_order_id,
-            strategy=order.strategy,
-            mode=self.mode,
-            token_id=order.token_id,
-            market=order.market,
-            side=order.side,
-            price_e6=order.price_e6,
-            size_e6=order.size_e6,
-            filled_e6=order.filled_e6,
-            order_type=order.order_type,
-            post_only=order.post_only,
-            status=order.status,
-            plan_id=order.plan_id,
-            reason=order.reason,
-        )
+        return order_record(order, self.mode, now_ns)
 
     def update(self, order: Order, now_ns: int) -> OrderUpdate:
         """The order as it stands, to be published."""
-        return OrderUpdate(
-            ts_ns=now_ns,
-            client_order_id=order.client_order_id,
-            strategy=order.strategy,
-            token_id=order.token_id,
-            market=order.market,
-            side=order.side,
-            price_e6=order.price_e6,
-            size_e6=order.size_e6,
-            filled_e6=order.filled_e6,
-            status=order.status,
-            venue_order_id=order.venue_order_id,
-            reason=order.reason,
-        )
+        return order_update(order, now_ns)
 
     # --- changing --------------------------------------------------------------------------------------------------
 
@@ -114,12 +92,19 @@ class Ledger:
         """Note that an order id was used, whatever became of it."""
         self.counters[strategy] = max(self.counters.get(strategy, 0), counter_of(client_order_id))
 
-    def add(self, command: PlaceOrder, now_ns: int, refused: str = "") -> Order:
-        """Take an order in: as submitted, or at once as rejected with a reason. Its record is journalled before it is sent."""
+    def _note_plan(self, order: Order) -> None:
+        if order.order_type in ("FOK", "FAK") and order.plan_id:
+            self._taker_plans[order.plan_id] = None
+            while len(self._taker_plans) > REMEMBERED_PLANS:
+                del self._taker_plans[next(iter(self._taker_plans))]
+
+    def add(self, command: PlaceOrder, now_ns: int, refused: str = "", *, ends: OrderEvent = "reject") -> Order:
+        """Take an order in: as submitted, or ended at once for a reason. Its record is journalled before it is sent."""
         order = Order.from_command(command, now_ns)
         self.count(order.client_order_id, order.strategy)
+        self._note_plan(order)
         if refused:
-            order.on("reject", refused)
+            order.on(ends, refused)
         else:
             if order.side == "SELL":
                 free = self.free_e6(order.strategy, order.token_id, order.market)
@@ -159,24 +144,7 @@ class Ledger:
         if not order.fill(event.trade_id, event.size_e6):
             self.ignored += 1
             return
-        # A buyer's fraction of a millionth is rounded up, a seller's down: never in our favour.
-        notional = notional_ceil_e6 if order.side == "BUY" else notional_floor_e6
-        record = FillRecord(
-            ts_ns=now_ns,
-            trade_id=event.trade_id,
-            client_order_id=order.client_order_id,
-            strategy=order.strategy,
-            mode=self.mode,
-            token_id=order.token_id,
-            market=order.market,
-            side=order.side,
-            price_e6=event.price_e6,
-            size_e6=event.size_e6,
-            notional_e6=notional(event.price_e6, event.size_e6),
-            fee_e6=event.fee_e6,
-            liquidity=event.liquidity,
-            status=event.trade_status,
-        )
+        record = fill_record(order, event, self.mode, now_ns)
         self._book(record)
         self._keep(order)
         yield record
@@ -190,27 +158,10 @@ class Ledger:
         if known is None or event.trade_status not in TRADE_TRANSITIONS[known.status]:
             self.ignored += 1
             return
-        failed = event.trade_status == "failed"
-        record = FillRecord(
-            ts_ns=now_ns,
-            trade_id=f"{known.trade_id}-failed" if failed else known.trade_id,
-            client_order_id=known.client_order_id,
-            strategy=known.strategy,
-            mode=known.mode,
-            token_id=known.token_id,
-            market=known.market,
-            side=opposite(known.side) if failed else known.side,
-            price_e6=known.price_e6,
-            size_e6=known.size_e6,
-            notional_e6=known.notional_e6,
-            fee_e6=-known.fee_e6 if failed else known.fee_e6,
-            liquidity=known.liquidity,
-            status=event.trade_status,
-            reverses=known.trade_id if failed else "",
-        )
+        record = next_fill_record(known, event.trade_status, now_ns)
         self._book(record)
         yield record
-        if failed:
+        if record.reverses:
             order.unfill(known.trade_id, known.size_e6)
             self._keep(order)
             yield self.record(order, now_ns)
@@ -239,20 +190,9 @@ class Ledger:
     def _recover_order(self, record: OrderRecord) -> None:
         order = self.order(record.client_order_id)
         if order is None:
-            order = Order(
-                client_order_id=record.client_order_id,
-                strategy=record.strategy,
-                token_id=record.token_id,
-                market=record.market,
-                side=record.side,
-                price_e6=record.price_e6,
-                size_e6=record.size_e6,
-                order_type=record.order_type,
-                post_only=record.post_only,
-                plan_id=record.plan_id,
-                placed_ns=record.ts_ns,
-            )
+            order = order_of(record)
             self.count(order.client_order_id, order.strategy)
+            self._note_plan(order)
         order.status, order.reason = record.status, record.reason
         order.venue_order_id = record.venue_order_id
         self._keep(order)
@@ -268,7 +208,9 @@ class Ledger:
             self._fills.pop((record.reverses, record.client_order_id), None)
         if new:
             holding = self.portfolio.holding(record.strategy, record.token_id, record.market)
+            realised_e6 = holding.realised_e6
             holding.trade(record.side, record.size_e6, record.notional_e6, record.fee_e6)
+            self.day.add(record.ts_ns, holding.realised_e6 - realised_e6 - record.fee_e6)
             stake = holding_stake_e6(holding.inventory_e6, holding.cost_e6)
             self._restake(f"{record.strategy} {record.token_id}", stake)
         while len(self._fills) > REMEMBERED:
@@ -296,28 +238,3 @@ class Ledger:
         self.at_stake_e6 += stake - self._stakes.pop(name, 0)
         if stake:
             self._stakes[name] = stake
-
-
-def opposite(side: Side) -> Side:
-    """The other side."""
-    return "SELL" if side == "BUY" else "BUY"
-
-
-def fill_of(record: FillRecord) -> Fill:
-    """The published form of a fill's record."""
-    return Fill(
-        ts_ns=record.ts_ns,
-        trade_id=record.trade_id,
-        client_order_id=record.client_order_id,
-        strategy=record.strategy,
-        token_id=record.token_id,
-        market=record.market,
-        side=record.side,
-        price_e6=record.price_e6,
-        size_e6=record.size_e6,
-        notional_e6=record.notional_e6,
-        fee_e6=record.fee_e6,
-        liquidity=record.liquidity,
-        status=record.status,
-        mode=record.mode,
-    )
