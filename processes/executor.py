@@ -21,6 +21,7 @@ from pipeline.messages.orders import (
     Halt,
     Mode,
     PlaceOrder,
+    PlanEnded,
     Resume,
     TradingHalted,
     TradingResumed,
@@ -122,6 +123,7 @@ class Executor(Stage):
             positions=self.ledger.portfolio.shown(),
             reason=self._reason or self.halt_reason,
             next_counters=self.ledger.next_counters(),
+            plan_ids=self.ledger.taker_plans(),
         )
 
     # --- what comes in ---------------------------------------------------------------------------------------------
@@ -148,6 +150,9 @@ class Executor(Stage):
                 return self._halt(msg, now_ns)
             case Resume():
                 return self._resume(msg, now_ns)
+            case PlanEnded():
+                self.plans.end(msg)
+                return self.plans.closed(now_ns)
             case CancelEverything():
                 return self._apply(self.relayer.cancel_all(now_ns), now_ns)
         return ()

@@ -24,7 +24,10 @@ OPEN_STATUSES: frozenset[str] = frozenset({"new", "submitted", "live", "delayed"
 
 
 class Decision(msgspec.Struct, frozen=True, array_like=True):
-    """Why a command was given: the plan it belongs to, what was seen, and what was expected."""
+    """Why a command was given: the plan it belongs to, what was seen, and what was expected.
+
+    ``intents`` counts the plan's commands; 0 is a plan whose commands come one after the other, until its PlanEnded.
+    """
 
     plan_id: str
     strategy: str
@@ -79,6 +82,24 @@ class CancelAll(Message, frozen=True, kw_only=True):
         return self.strategy
 
 
+class PlanEnded(Message, frozen=True, kw_only=True):
+    """A strategy says how a plan of several steps ended: complete, unwound, partial-held, rejected or expired, and why.
+
+    ``result_e6`` is what the plan earns or loses at the worst resolution it covers; ``legs`` tells each leg as JSON.
+    """
+
+    decision: Decision
+    outcome: str
+    reason: str
+    result_e6: int
+    market: str = ""
+    legs: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.decision.plan_id
+
+
 class Halt(Message, frozen=True, kw_only=True):
     """The operator stops trading: no new orders until Resume."""
 
@@ -129,7 +150,8 @@ class ExecSnapshot(Message, frozen=True, kw_only=True):
     """All the executor holds, complete in itself; sent to each new subscriber. ``accepts`` says that commands are taken.
 
     ``next_counters``: for each strategy the counter of its next order id, so that an id never repeats after a restart.
-    ``venue_state``: what the venue does as far as its answers tell; a change of it is said by another snapshot.
+    ``venue_state``: what the venue does as far as its answers tell; a change of it is said by another snapshot. ``plan_ids``: the plans
+    behind the taker orders that are remembered, so that none is carried out twice.
     """
 
     accepts: bool
@@ -140,6 +162,7 @@ class ExecSnapshot(Message, frozen=True, kw_only=True):
     reason: str = ""
     next_counters: dict[str, int] = {}
     venue_state: VenueState = "normal"
+    plan_ids: tuple[str, ...] = ()
 
 
 class OrderUpdate(Message, frozen=True, kw_only=True):

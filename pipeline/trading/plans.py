@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.base.units import NS_PER_MS, format_e6
-from pipeline.messages.orders import CancelAll, CancelOrder, Decision, Mode, PlaceOrder
+from pipeline.base.units import NS_PER_MS, NS_PER_S, format_e6
+from pipeline.messages.orders import CancelAll, CancelOrder, Decision, Mode, PlaceOrder, PlanEnded
 from pipeline.messages.records import AuditRecord
 
 Command = PlaceOrder | CancelOrder | CancelAll
@@ -16,6 +16,8 @@ AckKey = tuple[str, str]
 """(action, client order id): a cancel and a placement of one order are answered apart. For CancelAll the id is empty."""
 
 REFUSALS = frozenset({"rejected", "refused"})
+OPEN_PLAN_NS = 60 * NS_PER_S
+"""How long after its last command a plan of several steps is waited for: whoever carried it out is gone then."""
 
 
 @dataclass(slots=True)
@@ -29,11 +31,14 @@ class OpenPlan:
     acks: list[dict[str, Any]] = field(default_factory=list)
     waiting: set[AckKey] = field(default_factory=set)
     last_ack_ns: int = 0
+    ended: PlanEnded | None = None
 
     @property
     def is_answered(self) -> bool:
-        """All commands of the decision came, and each has its answer."""
-        return not self.waiting and len(self.intents) >= self.decision.intents
+        """All commands of the decision came (of several steps: its end was told), and each has its answer."""
+        if self.waiting:
+            return False
+        return self.ended is not None if not self.decision.intents else len(self.intents) >= self.decision.intents
 
 
 class PlanLog:
@@ -51,12 +56,23 @@ class PlanLog:
         plan = self._open.get(decision.plan_id)
         if plan is None:
             plan = self._open[decision.plan_id] = OpenPlan(decision, market, command.expires_ns)
-        plan.deadline_ns = max(plan.deadline_ns, command.expires_ns)
+        grace_ns = 0 if decision.intents else OPEN_PLAN_NS
+        plan.deadline_ns = max(plan.deadline_ns, command.expires_ns + grace_ns)
         plan.market = plan.market or market
         plan.intents.append(described(command))
         plan.waiting.add(key)
         self._plan_of[key] = decision.plan_id
         return key
+
+    def end(self, told: PlanEnded) -> None:
+        """Note how a plan of several steps ended; it closes once its last answers have come."""
+        decision = told.decision
+        plan = self._open.get(decision.plan_id)
+        if plan is None:
+            plan = self._open[decision.plan_id] = OpenPlan(decision, told.market, told.ts_ns)
+        plan.ended = told
+        plan.market = told.market or plan.market
+        plan.last_ack_ns = max(plan.last_ack_ns, told.ts_ns)
 
     def is_waiting(self, key: AckKey) -> bool:
         """The command of this key has no answer yet."""
@@ -95,7 +111,11 @@ class PlanLog:
         return min((plan.deadline_ns for plan in self._open.values()), default=None)
 
     def _record(self, plan: OpenPlan, now_ns: int) -> AuditRecord:
-        decision = plan.decision
+        decision, ended = plan.decision, plan.ended
+        if ended is not None:
+            told = {"action": "end", "status": ended.outcome, "after_ms": _ms(ended.ts_ns - decision.decided_ns)}
+            told |= {"result": format_e6(ended.result_e6), "legs": json.loads(ended.legs or "[]"), "reason": ended.reason}
+            plan.acks.append(told)
         return AuditRecord(
             ts_ns=now_ns,
             plan_id=decision.plan_id,
@@ -106,14 +126,19 @@ class PlanLog:
             acks=_json(plan.acks),
             duration_ms=_ms((plan.last_ack_ns or now_ns) - decision.decided_ns),
             outcome=outcome_of(plan),
-            reason=decision.reason,
+            reason=decision.reason if ended is None else f"{decision.reason}; {ended.reason}",
             seen=decision.seen,
             expected_profit_e6=decision.expected_profit_e6,
         )
 
 
 def outcome_of(plan: OpenPlan) -> str:
-    """``complete``: every command was taken; ``rejected``: none was; ``partial``: some; ``expired``: commands or answers are missing."""
+    """``complete``: every command was taken; ``rejected``: none was; ``partial``: some; ``expired``: commands or answers are missing.
+
+    A plan of several steps says its outcome itself.
+    """
+    if plan.ended is not None:
+        return plan.ended.outcome
     if not plan.is_answered:
         return "expired"
     refused = sum(ack["status"] in REFUSALS for ack in plan.acks)

@@ -45,6 +45,9 @@ TIMEOUT_S = 10.0
 IDS_PER_REQUEST = 50
 """Condition ids in one query; the venue takes about 100, and an id has 66 characters."""
 
+EVENTS_PER_CALL = 20
+"""Event ids in one query, so that its answer, which holds all their markets, stays small."""
+
 
 class GammaHttpClient:
     """Reads the catalogue at ``base_url``; a context manager.
@@ -195,7 +198,19 @@ class CatalogueEdge:
             if query.named and not markets:
                 missing.append((query.named, f"no open {query.kind[:-1]} has this slug"))
         choice = choose(named, found, self._universe, self._followed)
-        return Choice(choice.markets, (*missing, *choice.left_out))
+        return Choice(await self._counted(http, choice.markets), (*missing, *choice.left_out))
+
+    async def _counted(self, http: httpx.AsyncClient, markets: tuple[Market, ...]) -> tuple[Market, ...]:
+        """The markets with the number of markets in their neg-risk event, asked for where a listing did not tell it."""
+        wanted = sorted({market.event_id for market in markets if market.neg_risk and not market.event_market_count} - {""})
+        counts: dict[str, int] = {}
+        for chunk in in_chunks(wanted, EVENTS_PER_CALL):
+            inside = await self._listed(http, "events", tuple(("id", event_id) for event_id in chunk), 0, [])
+            counts |= {market.event_id: market.event_market_count for market in inside}
+        return tuple(
+            msgspec.structs.replace(market, event_market_count=market.event_market_count or counts.get(market.event_id, 0))
+            for market in markets
+        )
 
     async def _listed(
         self, http: httpx.AsyncClient, kind: Kind, filters: Filters, enough_tokens: int, refused: list[MarketRefused]

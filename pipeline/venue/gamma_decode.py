@@ -55,6 +55,7 @@ class _EventHead(msgspec.Struct, rename="camel"):
     neg_risk: bool | None = None
     neg_risk_augmented: bool | None = None
     neg_risk_market_id: str | None = msgspec.field(name="negRiskMarketID", default=None)
+    cumulative_markets: bool | None = None
 
 
 class _Event(_EventHead, rename="camel"):
@@ -77,6 +78,7 @@ class _Market(msgspec.Struct, rename="camel"):
     clob_token_ids: str | list[str] | None = None
     position_ids: str | list[str] | None = None
     group_item_title: str | None = None
+    neg_risk_other: bool | None = None
     active: bool | None = None
     closed: bool | None = None
     archived: bool | None = None
@@ -96,6 +98,13 @@ class _Market(msgspec.Struct, rename="camel"):
     clob_rewards: list[_Reward] | None = None
     volume24hr: Decimal | None = None
     events: list[_EventHead] | None = None
+
+
+class _Ended(msgspec.Struct, rename="camel"):
+    """Just enough of a market to know whether it has resolved No."""
+
+    closed: bool | None = None
+    outcome_prices: str | list[str] | None = None
 
 
 class _Named(msgspec.Struct, rename="camel"):
@@ -123,6 +132,7 @@ class Page(msgspec.Struct, frozen=True):
 
 _MARKET = msgspec.json.Decoder(_Market)
 _EVENT = msgspec.json.Decoder(_Event)
+_ENDED = msgspec.json.Decoder(_Ended)
 _NAMED = msgspec.json.Decoder(_Named)
 _PAGE = msgspec.json.Decoder(_Page)
 _OBJECTS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -162,12 +172,23 @@ def decode_event(raw: msgspec.Raw | bytes) -> tuple[list[Market], list[MarketRef
         raise MarketRefused(f"event {_name(raw)}: {error}") from None
     markets: list[Market] = []
     refused: list[MarketRefused] = []
+    count = sum(not _resolved_no(each) for each in event.markets)
     for each in event.markets:
         try:
-            markets.append(decode_market(each, event))
+            market = decode_market(each, event)
+            markets.append(msgspec.structs.replace(market, event_market_count=count))
         except MarketRefused as refusal:
             refused.append(refusal)
     return markets, refused
+
+
+def _resolved_no(raw: msgspec.Raw) -> bool:
+    """Whether a market of an event can resolve Yes no more. What cannot be read may."""
+    try:
+        market = _ENDED.decode(raw)
+        return bool(market.closed) and _texts(market.outcome_prices, "outcomePrices") == ["0", "1"]
+    except (*_NOT_READABLE, ValueError):
+        return False
 
 
 def decode_market(raw: msgspec.Raw | bytes, event: _EventHead | None = None) -> Market:
@@ -219,6 +240,8 @@ def _market(raw: _Market, event: _EventHead) -> Market:
         rewards=_rewards(raw),
         volume_24h_e6=_floor_e6(raw.volume24hr),
         rules_hash=_rules_hash(raw),
+        is_other=bool(raw.neg_risk_other),
+        cumulative=bool(event.cumulative_markets),
     )
 
 

@@ -121,7 +121,23 @@ def test_the_event_gives_its_name_and_its_neg_risk():
     assert (market.event_id, market.event_slug, market.event_title) == ("9", "weather", "Weather")
     assert (market.neg_risk, market.neg_risk_augmented, market.neg_risk_market_id) == (True, True, "0x12")
     inside, refused = decode_event(json.dumps({**event, "markets": [json.loads(raw(negRisk=None))]}).encode())
-    assert (inside, refused) == ([market], [])
+    assert (inside, refused) == ([msgspec.structs.replace(market, event_market_count=1)], [])
+
+
+def test_an_event_counts_its_markets_that_may_still_resolve_yes():
+    open_, lost = json.loads(raw()), json.loads(raw(closed=True, outcomePrices='["0", "1"]'))
+    unsettled = json.loads(raw(closed=True, outcomePrices='["0.5", "0.5"]'))
+    hidden = {"slug": "team-al", "active": False}
+    event = {"id": "9", "cumulativeMarkets": True, "markets": [open_, lost, unsettled, hidden]}
+    inside, refused = decode_event(json.dumps(event).encode())
+    assert {market.event_market_count for market in inside} == {3}
+    assert all(market.cumulative for market in inside)
+    assert len(refused) == 1
+
+
+def test_the_catch_all_outcome_is_marked():
+    assert decode_market(raw(negRiskOther=True)).is_other
+    assert not decode_market(raw()).is_other
 
 
 def test_a_volume_of_sixteen_digits_is_rounded_down():
