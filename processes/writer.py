@@ -89,12 +89,12 @@ class Writer(Stage):
     def receive(self, arrival: Arrival, now_ns: int) -> Iterable[Message]:
         self._now_ns = now_ns
         message = arrival.message
-        if isinstance(message, JobDue):
+        if type(message) is JobDue:
             return self._job_due(message, now_ns)
         run = self._runs.get((arrival.producer, arrival.run_id)) or self._meet(arrival)
         if not self._buffer.take(run.id, message):
             return self._take_other(arrival, run, now_ns)
-        if self._commit_ns is None:
+        if self._commit_ns is None and not self._once:
             self._wait_for_commit(now_ns)
         if self._buffer.waiting >= self._full:
             return self._when_full(now_ns)

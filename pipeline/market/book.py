@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Literal
 
 from pipeline.base.errors import BadFrame
 from pipeline.base.units import format_e6, parse_e6, parse_price_e6, parse_size_e6
@@ -69,6 +70,24 @@ class BookSide:
         del self.prices[bisect_left(self.prices, price_e6)]
         self.texts.pop(price_e6, None)
         return -old
+
+    def add(self, side: Literal["bid", "ask"], price_e6: int, change_e6: int) -> LevelEvent:
+        """Add a signed change to a level whose text is not kept; at or below 0 it is gone. Raises ValueError if it grows too large."""
+        sizes = self.sizes
+        old = sizes.get(price_e6)
+        if old is None:
+            if change_e6 <= 0:
+                return LevelEvent(side, price_e6, 0, 0)
+            insort(self.prices, price_e6)
+            old = 0
+        size_e6 = old + change_e6
+        if size_e6 > 0:
+            sizes[price_e6] = size_e6
+            if size_e6 > MAX_SIZE_E6:
+                self.put(price_e6, old, "")
+                raise ValueError(f"size {size_e6} at {price_e6} is too large")
+            return LevelEvent(side, price_e6, size_e6, change_e6)
+        return LevelEvent(side, price_e6, 0, self.put(price_e6, 0, ""))
 
     def text_levels(self, rising: bool) -> tuple[TextLevel, ...]:
         """All levels as texts: the venue's where they are kept, else the shortest decimal ones."""
@@ -174,20 +193,17 @@ class OrderBook:
 
         Raises CrossedBook if the book would be crossed, BadFrame for a bad number.
         """
-        try:
-            entries = [(True, parse_price_e6(price), parse_change_e6(change)) for price, change in msg.bids]
-            if msg.asks:
-                entries += [(False, parse_price_e6(price), parse_change_e6(change)) for price, change in msg.asks]
-        except ValueError as error:
-            raise BadFrame(f"delta {msg.seq} of token {msg.token_id}: {error}") from None
+        bids, asks = self.bids, self.asks
         events: list[LevelEvent] = []
-        for is_bid, price_e6, change_e6 in entries:
-            size_e6 = (self.bids if is_bid else self.asks).sizes.get(price_e6, 0) + change_e6
-            if size_e6 > MAX_SIZE_E6:
-                self._undo(events)
-                raise BadFrame(f"delta {msg.seq} of token {msg.token_id}: size {size_e6} at {price_e6} is too large")
-            events.append(self._put(is_bid, price_e6, size_e6 if size_e6 > 0 else 0, ""))
-        if self.is_crossed:
+        try:
+            for price, change in msg.bids:
+                events.append(bids.add("bid", parse_price_e6(price), parse_change_e6(change)))
+            for price, change in msg.asks:
+                events.append(asks.add("ask", parse_price_e6(price), parse_change_e6(change)))
+        except ValueError as error:
+            self._undo(events)
+            raise BadFrame(f"delta {msg.seq} of token {msg.token_id}: {error}") from None
+        if bids.prices and asks.prices and bids.prices[-1] >= asks.prices[0]:
             bid, ask = self.best_bid, self.best_ask
             self._undo(events)
             raise CrossedBook(f"delta {msg.seq} of token {msg.token_id} crosses the book: bid {bid} at or above ask {ask}")

@@ -104,12 +104,10 @@ class RowBuffer:
         market_id, outcome_id = self._keys.get((msg.market, msg.token_id)) or self._key(run_id, msg)
         ts_ns = msg.ts_ns
         ts_ms = (msg.venue_ns or ts_ns) // NS_PER_MS
-        seq = msg.seq
-        for event in msg.events:
-            self._events.append(
-                (run_id, market_id, outcome_id, seq, ts_ms, ts_ns, event.side, event.price_e6, event.size_e6, event.change_e6)
-            )
-            self.waiting += 1
+        seq, events, append = msg.seq, msg.events, self._events.append
+        for event in events:
+            append((run_id, market_id, outcome_id, seq, ts_ms, ts_ns, event.side, event.price_e6, event.size_e6, event.change_e6))
+        self.waiting += len(events)
 
     def _take_row(self, name: str, row: Row) -> None:
         self._rows[name].append(row)

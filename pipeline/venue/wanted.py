@@ -88,7 +88,9 @@ class BooksWanted:
 
     def next_ns(self) -> int | None:
         """When ``due`` has something next."""
-        return min((self._tokens[token_id].due_ns for token_id in self._waiting), default=None)
+        if not self._waiting:
+            return None
+        return min(self._tokens[token_id].due_ns for token_id in self._waiting)
 
     @property
     def is_idle(self) -> bool:
