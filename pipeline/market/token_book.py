@@ -207,7 +207,7 @@ class TokenBook:
             if self._gap is not None:
                 start_ns, cause = self._gap
                 self._gap = None
-                healed_by = reason or f"{evidence} by {basis}"
+                healed_by = (reason or f"by {basis}") if evidence == "proved" else f"{evidence}, not proved: {reason}"
                 out.append(self._feed_gap(now_ns, start_ns, now_ns, cause, healed_by))
         elif new != "PENDING" and self._gap is None and not self.resolved:
             self._gap = (good_until_ns, reason)
