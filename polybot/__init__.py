@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from pipeline.store.open import Store, open_store
     from pipeline.strategy.spread import SpreadCapture
     from pipeline.venue.fake_relayer import FakeRelayer
+    from pipeline.venue.gamma import GammaHttpClient
     from polybot.ingestion.ingestor import OrderbookIngestor
+    from polybot.ingestion.markets import refresh_markets
     from polybot.ingestion.session import run_ingestion_session
     from polybot.quoting import QuoterRunner
     from polybot.service import MarketSpec, ServiceRunner
 
 __all__ = [
     "FakeRelayer",
+    "GammaHttpClient",
     "MarketSpec",
     "OrderbookIngestor",
     "QuoterRunner",
@@ -31,11 +34,13 @@ __all__ = [
     "SpreadCapture",
     "Store",
     "open_store",
+    "refresh_markets",
     "run_ingestion_session",
 ]
 
 _HOME = {
     "FakeRelayer": "pipeline.venue.fake_relayer",
+    "GammaHttpClient": "pipeline.venue.gamma",
     "MarketSpec": "polybot.service",
     "OrderbookIngestor": "polybot.ingestion.ingestor",
     "QuoterRunner": "polybot.quoting",
@@ -43,6 +48,7 @@ _HOME = {
     "SpreadCapture": "pipeline.strategy.spread",
     "Store": "pipeline.store.open",
     "open_store": "pipeline.store.open",
+    "refresh_markets": "polybot.ingestion.markets",
     "run_ingestion_session": "polybot.ingestion.session",
 }
 

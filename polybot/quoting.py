@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from decimal import Decimal
 
 from pipeline.base.clock import SystemClock
 from pipeline.base.settings import Settings
@@ -14,8 +13,10 @@ from pipeline.bus.stage import Stage
 from pipeline.store.open import Store, open_store
 from pipeline.strategy.base import Strategy
 from pipeline.strategy.spread import SpreadCapture
+from pipeline.trading.policy import FeedPolicy
 from pipeline.trading.risk import Limits
 from pipeline.venue.fake_relayer import FakeRelayer
+from pipeline.venue.relayer import Relayer
 from polybot.composition import Composition, generic_market, new_composition_id
 from polybot.ingestion.ingestor import Frame, bytes_of, time_of
 from processes.executor import Executor
@@ -34,11 +35,12 @@ class Quoted:
     pnl_e6: int | None
 
 
-def traders(quoter: Strategy, session_id: str, relayer: FakeRelayer, settings: Settings) -> tuple[Stage, ...]:
+def traders(quoter: Strategy, session_id: str, relayer: Relayer, settings: Settings) -> tuple[Stage, ...]:
     """The strategy engine and the executor around one quoter."""
     ttl_ns = settings.execution.command_ttl_ms * NS_PER_MS
-    limits = Limits.from_settings(settings.risk)
-    return StrategyEngine([quoter], session_id, ttl_ns), Executor(relayer, limits, mode="fake")
+    policy = FeedPolicy(settings.confidence)
+    executor = Executor(relayer, Limits.from_settings(settings.risk, policy), mode="fake")
+    return StrategyEngine([quoter], session_id, ttl_ns, policy), executor
 
 
 def quoting(
@@ -47,7 +49,7 @@ def quoting(
     outcome_id: str,
     quoter: Strategy,
     *,
-    relayer: FakeRelayer | None = None,
+    relayer: Relayer | None = None,
     settings: Settings | None = None,
     source: str = "",
     start_ns: int,
@@ -87,17 +89,19 @@ def quoted(run: Composition, market_id: str) -> Quoted:
 class QuoterRunner:
     """Run a quoter over an event stream against the fake relayer, with an in-memory database that stays open in ``store``.
 
-    ``quoter`` is any ``pipeline.strategy.base.Strategy``; the spread quoter of the configuration's defaults if none is given. Time is
-    that of the messages (``ts_ms``), or of their receipt where they tell none.
+    ``quoter`` is any ``pipeline.strategy.base.Strategy``; the spread quoter of the configuration's defaults if none is given.
+    ``relayer`` takes the orders; a FakeRelayer that fills half of each if none is given. Time is that of the messages (``ts_ms``), or
+    of their receipt where they tell none.
 
     >>> import asyncio
-    >>> from polybot import QuoterRunner, SpreadCapture
+    >>> from polybot import FakeRelayer, QuoterRunner, SpreadCapture
     >>> from pipeline.base.settings import SpreadCaptureSection
     >>> async def stream():
-    ...     yield {"type": "snapshot", "seq": 1, "bids": [[0.40, 100.0]], "asks": [[0.47, 100.0]]}
-    >>> runner = QuoterRunner("mkt-1", SpreadCapture.from_settings(SpreadCaptureSection()))
-    >>> asyncio.run(runner.run(stream())).orders
-    2
+    ...     yield {"type": "snapshot", "seq": 1, "ts_ms": 1780000000000, "bids": [[0.40, 100.0]], "asks": [[0.47, 100.0]]}
+    >>> quoter = SpreadCapture.from_settings(SpreadCaptureSection())
+    >>> done = asyncio.run(QuoterRunner("mkt-1", quoter, relayer=FakeRelayer("0.5")).run(stream()))
+    >>> done.orders, done.fills
+    (2, 2)
     """
 
     def __init__(
@@ -105,11 +109,11 @@ class QuoterRunner:
         market_id: str,
         quoter: Strategy | None = None,
         outcome_id: str = "yes",
-        fill_ratio: Decimal | str = "0.5",
+        relayer: Relayer | None = None,
     ) -> None:
         self.market_id, self.outcome_id = market_id, outcome_id
         self.quoter = quoter or SpreadCapture.from_settings(Settings().spread_capture)
-        self.relayer = FakeRelayer(fill_ratio)
+        self.relayer = relayer or FakeRelayer(Settings().execution.fill_ratio)
         self.store = open_store("sqlite:///:memory:")
 
     async def run(self, messages: AsyncIterator[Frame]) -> Quoted:

@@ -1,13 +1,16 @@
 """Bring the market catalogue of a database up to date, from a program.
 
-.. code-block:: python
+The example reads the catalogue of the offline venue; the real one is at https://gamma-api.polymarket.com.
 
-    from pipeline.store.open import open_store
-    from pipeline.venue.gamma import GammaHttpClient
-    from polybot.ingestion.markets import refresh_markets
-
-    with open_store("sqlite:///./polybot.db") as store, GammaHttpClient("https://gamma-api.polymarket.com") as client:
-        print(refresh_markets(store, client), "markets are new or changed")
+>>> from pipeline.base.clock import EventClock
+>>> from pipeline.fake_venue.exchange import ExchangePlan, FakeExchange
+>>> from pipeline.fake_venue.server import FakeVenueServer
+>>> from polybot import GammaHttpClient, open_store, refresh_markets
+>>> with FakeVenueServer(FakeExchange(ExchangePlan(), 0), EventClock()).running() as venue:
+...     with open_store("sqlite:///:memory:") as store, GammaHttpClient(venue.url) as client:
+...         first, again = refresh_markets(store, client), refresh_markets(store, client)
+>>> first > 5, again
+(True, 0)
 """
 
 from __future__ import annotations
