@@ -18,6 +18,7 @@ from pipeline.messages.orders import ExecSnapshot, Fill, OrderUpdate, TradingHal
 from pipeline.strategy.base import Strategy
 from pipeline.strategy.desk import QuoteDesk
 from pipeline.strategy.spread import SpreadCapture
+from pipeline.trading.policy import USUAL, FeedPolicy
 from processes.options import process_options, run_process
 
 
@@ -31,8 +32,9 @@ class StrategyEngine(Stage):
 
     role: ClassVar[str] = "strategy"
 
-    def __init__(self, strategies: Sequence[Strategy], session_id: str, ttl_ns: int) -> None:
-        self.desks = {strategy.name: QuoteDesk(strategy, session_id, ttl_ns) for strategy in strategies}
+    def __init__(self, strategies: Sequence[Strategy], session_id: str, ttl_ns: int, policy: FeedPolicy = USUAL) -> None:
+        """``policy`` says what each state of a book's confidence allows."""
+        self.desks = {strategy.name: QuoteDesk(strategy, session_id, ttl_ns, policy) for strategy in strategies}
 
     def handle(self, msg: Message, now_ns: int) -> Iterable[Message]:
         """One message."""
@@ -95,7 +97,8 @@ class StrategyEngine(Stage):
 def build(config: Config, session_id: str) -> StrategyEngine:
     """The engine with the strategies that ``[strategy]`` enables."""
     settings = config.settings
-    return StrategyEngine(strategies_of(settings), session_id, settings.execution.command_ttl_ms * NS_PER_MS)
+    ttl_ns = settings.execution.command_ttl_ms * NS_PER_MS
+    return StrategyEngine(strategies_of(settings), session_id, ttl_ns, FeedPolicy(settings.confidence))
 
 
 def strategies_of(settings: Settings) -> list[Strategy]:

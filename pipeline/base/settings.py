@@ -79,6 +79,21 @@ class BookSection(Section, frozen=True):
     resyncs_per_minute: int = 60
 
 
+Policy = Literal["trade", "no_new_quotes", "pull", "never"]
+"""What a state of confidence allows: everything; to leave resting what rests; to cancel it; nothing, ever again without a fresh book."""
+
+
+class ConfidenceSection(Section, frozen=True):
+    verified: Policy = "trade"
+    quiet: Policy = "trade"
+    unverified: Policy = "trade"
+    pending: Policy = "no_new_quotes"
+    suspect: Policy = "pull"
+    resyncing: Policy = "pull"
+    stale: Policy = "pull"
+    dead: Policy = "never"
+
+
 class UniverseSection(Section, frozen=True):
     events: tuple[str, ...] = ()
     markets: tuple[str, ...] = ()
@@ -114,6 +129,7 @@ class DutchBookSection(Section, frozen=True):
     min_annual_return: Decimal = Decimal(0)
     gas_usdc: Decimal = Decimal(0)
     conversion_fee: Decimal = Decimal(0)
+    min_leg_gain: Decimal = Decimal("0.005")
     leg_miss_rate: Decimal = Decimal("0.02")
     order_type: Literal["FAK", "FOK"] = "FAK"
     deadline_ms: int = 2_000
@@ -123,7 +139,7 @@ class DutchBookSection(Section, frozen=True):
 
 
 class ExecutionSection(Section, frozen=True):
-    relayer: Literal["fake"] = "fake"
+    relayer: Literal["fake", "paper"] = "paper"
     fill_ratio: Decimal = Decimal("0.5")
     command_ttl_ms: int = 2_000
     batch_wait_ms: int = 5
@@ -152,6 +168,19 @@ class RateLimitsSection(Section, frozen=True):
         for name in self.__struct_fields__:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)}: must be at least 1")
+
+
+class PaperSection(Section, frozen=True):
+    fill_model: Literal["pessimistic", "proportional", "optimistic"] = "pessimistic"
+    latency_ms: int = 100
+    latency_file: str = ""
+    seed: int = 1
+    crypto_taker_delay_ms: int = 50
+
+    def __post_init__(self) -> None:
+        for name in ("latency_ms", "crypto_taker_delay_ms"):
+            if not 0 <= getattr(self, name) <= 60_000:
+                raise ValueError(f"{name} = {getattr(self, name)}: outside 0 to 60000")
 
 
 class BusSection(Section, frozen=True):
@@ -192,12 +221,14 @@ class Settings(Section, frozen=True):
     db: DbSection = DbSection()
     ingestion: IngestionSection = IngestionSection()
     book: BookSection = BookSection()
+    confidence: ConfidenceSection = ConfidenceSection()
     universe: UniverseSection = UniverseSection()
     strategy: StrategySection = StrategySection()
     thresholds: ThresholdsSection = ThresholdsSection()
     spread_capture: SpreadCaptureSection = SpreadCaptureSection()
     dutch_book: DutchBookSection = DutchBookSection()
     execution: ExecutionSection = ExecutionSection()
+    paper: PaperSection = PaperSection()
     risk: RiskSection = RiskSection()
     rate_limits: RateLimitsSection = RateLimitsSection()
     bus: BusSection = BusSection()

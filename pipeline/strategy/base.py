@@ -9,7 +9,7 @@ from pipeline.base.units import NS_PER_MS
 from pipeline.messages.market import BookSnapshot, Market
 from pipeline.messages.orders import Mode, OpenOrder
 from pipeline.trading.diff import Quote
-from pipeline.trading.policy import allowed_states, heard_ns, market_refusal
+from pipeline.trading.policy import USUAL, FeedPolicy, heard_ns, market_refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class View:
     complement_inventory_e6: int = 0
     exposure_e6: int = 0
     orders: tuple[OpenOrder, ...] = ()
+    policy: FeedPolicy = USUAL
 
     @property
     def net_e6(self) -> int:
@@ -75,10 +76,16 @@ class Strategy(Protocol):
 
 def book_refusal(view: View, max_book_age_ns: int) -> str:
     """Why a market's books may not be traded on; "" if they may."""
-    allowed = allowed_states(view.mode)
+    allowed = view.policy.allowed(view.mode)
     for book in (view.book, view.complement):
         if book is not None and book.state not in allowed:
             return f"book of {book.token_id} is {book.state}"
     if view.now_ns - heard_ns(view.book) > max_book_age_ns:
         return f"book of {view.book.token_id} is older than {max_book_age_ns // NS_PER_MS} ms"
     return market_refusal(view.market)
+
+
+def stands_still(view: View) -> bool:
+    """Whether what rests is to be left as it is: a book is in a state that allows no new quotes, and none in a worse one."""
+    policies = {view.policy.of(book.state, view.mode) for book in (view.book, view.complement) if book is not None}
+    return "no_new_quotes" in policies and policies <= {"trade", "no_new_quotes"}

@@ -13,9 +13,9 @@ from pipeline.messages.market import BookSnapshot, Level, Market, MarketUniverse
 from pipeline.messages.orders import Decision, ExecSnapshot, Fill, OrderUpdate
 from pipeline.messages.records import Opportunity, PortfolioRow
 from pipeline.strategy.account import Account
-from pipeline.strategy.base import Strategy, Targets, View
+from pipeline.strategy.base import Strategy, Targets, View, stands_still
 from pipeline.trading.diff import Changes, diff_quotes
-from pipeline.trading.policy import heard_ns, other_token, quoted_tokens
+from pipeline.trading.policy import USUAL, FeedPolicy, heard_ns, other_token, quoted_tokens
 from pipeline.trading.portfolio import Holding
 
 REJECT_PAUSE_NS = 2 * NS_PER_S
@@ -29,8 +29,8 @@ class QuoteDesk:
     pulls at once. What a decision cannot do yet is done by a wake-up.
     """
 
-    def __init__(self, strategy: Strategy, session_id: str, ttl_ns: int) -> None:
-        self.strategy = strategy
+    def __init__(self, strategy: Strategy, session_id: str, ttl_ns: int, policy: FeedPolicy = USUAL) -> None:
+        self.strategy, self.policy = strategy, policy
         self.account = Account(strategy.name, session_id, ttl_ns)
         self.decisions = 0
         self._markets: dict[str, Market] = {}
@@ -145,6 +145,7 @@ class QuoteDesk:
                 for order in account.orders(market.market_id, now_ns)
                 if order.token_id == token_id or order.token_id == complement_id
             ),
+            policy=self.policy,
         )
 
     def _held_e6(self, market: str) -> int:
@@ -167,7 +168,8 @@ class QuoteDesk:
             return
         targets = Targets(reason=refused) if refused else self.strategy.decide(view)
         tolerance = self.strategy.min_change_ticks * view.book.tick_size_e6
-        changes = diff_quotes(targets.quotes, view.orders, tolerance)
+        kept_still = bool(refused) and stands_still(view)
+        changes = Changes() if kept_still else diff_quotes(targets.quotes, view.orders, tolerance)
         standing = "" if targets.quotes else targets.reason
         told = self._standing.get(token_id) != standing
         if changes or told:

@@ -10,6 +10,7 @@ from pipeline.base.units import ONE_E6, e6_of_decimal
 from pipeline.messages.market import BookSnapshot, Market
 from pipeline.messages.orders import Mode, VenueState
 from pipeline.trading.orders import Order
+from pipeline.trading.policy import USUAL, FeedPolicy
 
 UNLIMITED_E6 = 2**62
 
@@ -27,10 +28,11 @@ class Limits:
     max_daily_loss_e6: int = UNLIMITED_E6
     max_errors: int = UNLIMITED_E6
     price_band_e6: int = ONE_E6
+    policy: FeedPolicy = USUAL
 
     @classmethod
-    def from_settings(cls, section: RiskSection) -> Limits:
-        """The limits that ``[risk]`` sets."""
+    def from_settings(cls, section: RiskSection, policy: FeedPolicy = USUAL) -> Limits:
+        """The limits that ``[risk]`` sets, with the policy of ``[confidence]``."""
         return cls(
             max_order_e6=e6_of_decimal(section.max_order_usdc),
             max_open_orders=section.max_open_orders,
@@ -41,6 +43,7 @@ class Limits:
             max_daily_loss_e6=e6_of_decimal(section.max_daily_loss_usdc),
             max_errors=section.max_errors_per_minute,
             price_band_e6=e6_of_decimal(section.price_band),
+            policy=policy,
         )
 
 

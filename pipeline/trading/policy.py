@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import get_args
+
+from pipeline.base.settings import ConfidenceSection, Policy
 from pipeline.base.units import complement_e6
 from pipeline.messages.market import BookSnapshot, Level, Market, State
 from pipeline.messages.orders import Mode
 
-TRUSTED: frozenset[State] = frozenset({"VERIFIED", "QUIET"})
-"""Books that may be traded on in every mode."""
-SIMULATED: frozenset[State] = TRUSTED | {"UNVERIFIED"}
-"""Books that may be traded on where no money is at stake."""
+
+@dataclass(frozen=True)
+class FeedPolicy:
+    """What each state of confidence allows, as ``[confidence]`` sets it. With real money no book that cannot be checked is traded on."""
+
+    settings: ConfidenceSection
+
+    def of(self, state: State, mode: Mode) -> Policy:
+        """What a state allows in a mode."""
+        if state == "UNVERIFIED" and mode == "live":
+            return "never"
+        policy: Policy = getattr(self.settings, state.lower())
+        return policy
+
+    def allowed(self, mode: Mode) -> frozenset[State]:
+        """The states in which a book may be traded on."""
+        return _allowed(self, mode)
 
 
-def allowed_states(mode: Mode) -> frozenset[State]:
+@lru_cache(maxsize=64)
+def _allowed(policy: FeedPolicy, mode: Mode) -> frozenset[State]:
+    return frozenset(state for state in STATES if policy.of(state, mode) == "trade")
+
+
+STATES: tuple[State, ...] = get_args(State)
+USUAL = FeedPolicy(ConfidenceSection())
+"""The policy of the default settings."""
+
+
+def allowed_states(mode: Mode, policy: FeedPolicy = USUAL) -> frozenset[State]:
     """The states of confidence in which a book may be traded on: live only what is proved."""
-    return TRUSTED if mode == "live" else SIMULATED
+    return policy.allowed(mode)
 
 
 def heard_ns(book: BookSnapshot) -> int:
@@ -35,6 +63,11 @@ def other_token(market: Market, token_id: str) -> str:
         return ""
     first, second = market.outcomes
     return second.token_id if token_id == first.token_id else first.token_id
+
+
+def is_generic(market: Market) -> bool:
+    """A market of the generic stream: its tokens are named after it, and each has a book of its own."""
+    return all(token_id.startswith(f"{market.market_id}/") for token_id in market.token_ids)
 
 
 def quoted_tokens(market: Market) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pipeline.messages.market import Side
 from pipeline.messages.orders import PlaceOrder
 from pipeline.trading.limits import Limits as Limits
 from pipeline.trading.limits import Situation as Situation
-from pipeline.trading.policy import allowed_states, market_refusal
+from pipeline.trading.policy import market_refusal
 from pipeline.trading.venue_state import refusal_in
 
 Check = Callable[[PlaceOrder, Situation, Limits], str]
@@ -74,7 +74,7 @@ def check_book(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
     book = situation.book
     if book is None:
         return f"no book of {asked.token_id} is known"
-    if book.state not in allowed_states(situation.mode):
+    if book.state not in limits.policy.allowed(situation.mode):
         return f"book of {asked.token_id} is {book.state}"
     if book.tick_size_e6 and asked.price_e6 % book.tick_size_e6:
         return f"price {format_e6(asked.price_e6)} is off the tick {format_e6(book.tick_size_e6)}"

@@ -1,0 +1,40 @@
+import pytest
+
+from pipeline.base.config import Config
+from pipeline.base.errors import BadInput
+from pipeline.base.settings import ConfidenceSection, Settings
+from pipeline.messages.orders import Mode
+from pipeline.trading.policy import STATES, USUAL, FeedPolicy, allowed_states
+
+SIMULATED: tuple[Mode, ...] = ("fake", "paper", "replay")
+
+
+def test_every_state_has_a_policy_in_every_mode() -> None:
+    for mode in (*SIMULATED, "live"):
+        assert {USUAL.of(state, mode) for state in STATES} <= {"trade", "no_new_quotes", "pull", "never"}  # type: ignore[arg-type]
+    assert [USUAL.of(state, "paper") for state in STATES] == [
+        *("trade", "trade", "trade", "no_new_quotes", "pull", "pull", "pull", "never"),
+    ]
+
+
+def test_live_trades_on_proved_books_only_whatever_the_settings_say() -> None:
+    bold = FeedPolicy(ConfidenceSection(unverified="trade"))
+    assert allowed_states("live", bold) == {"VERIFIED", "QUIET"}
+    assert bold.of("UNVERIFIED", "live") == "never"
+
+
+@pytest.mark.parametrize("mode", SIMULATED)
+def test_without_money_at_stake_unchecked_books_are_traded_on_unless_the_settings_forbid(mode: Mode) -> None:
+    assert allowed_states(mode) == {"VERIFIED", "QUIET", "UNVERIFIED"}
+    assert allowed_states(mode, FeedPolicy(ConfidenceSection(unverified="pull"))) == {"VERIFIED", "QUIET"}
+
+
+def test_the_settings_of_a_state_are_its_policy() -> None:
+    strict = FeedPolicy(ConfidenceSection(quiet="no_new_quotes", pending="pull"))
+    assert (strict.of("QUIET", "live"), strict.of("PENDING", "fake")) == ("no_new_quotes", "pull")
+    assert allowed_states("live", strict) == {"VERIFIED"}
+
+
+def test_a_word_that_is_no_policy_is_refused_with_its_place() -> None:
+    with pytest.raises(BadInput, match="confidence"):
+        Config(Settings()).with_values({"confidence": {"pending": "hope"}}, "local.toml")
