@@ -79,6 +79,7 @@ class BookBuilder(Stage):
         self.unvouched_ns = unvouched_ms * NS_PER_MS
         self._budget = ResyncBudget(resyncs_per_minute)
         self._spots = SpotChecks()
+        self._resolved: dict[str, MarketResolved] = {}
         self._timers: list[tuple[int, str]] = []
         self._timed: dict[str, int] = {}
         self._unsaid: list[MarketFeed] = []
@@ -140,11 +141,13 @@ class BookBuilder(Stage):
                 return NOTHING if known is None else self._after(known, known.take_tick(msg, now_ns), now_ns)
             case MarketResolved():
                 reason = f"resolved: {msg.winning_outcome or msg.winning_token_id}"
-                return [
+                self._resolved[msg.market] = msg
+                dead = [
                     out
                     for book in self.shelf.known(msg.token_ids)
                     for out in self._after(book, book.resolve(now_ns, reason), now_ns)
                 ]
+                return [*dead, msg]
             case FeedStatus():
                 return self._on_link(msg, now_ns)
             case BadFeedFrame():
@@ -278,6 +281,9 @@ class BookBuilder(Stage):
         if not "book.".startswith(f"{stream}{dot}"):
             return
         exact, whole, _ = key.partition("\0")
+        for market_id, told in self._resolved.items():
+            if market_id == exact if whole else market_id.startswith(key):
+                yield told
         for book in self.shelf.all():
             if book.token_id == exact if whole else book.token_id.startswith(key):
                 snapshot = book.current(self._now_ns)

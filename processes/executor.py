@@ -8,11 +8,12 @@ from typing import ClassVar
 import click
 
 from pipeline.base.config import Config
+from pipeline.base.settings import Settings
 from pipeline.bus.stage import Stage
 from pipeline.messages import Message
 from pipeline.messages.control import Committed
 from pipeline.messages.edges import RelayerEvent
-from pipeline.messages.market import BookSnapshot, Market, MarketUniverse, TradePrint
+from pipeline.messages.market import BookSnapshot, Market, MarketResolved, MarketUniverse, TradePrint
 from pipeline.messages.orders import (
     CancelAll,
     CancelEverything,
@@ -29,9 +30,10 @@ from pipeline.messages.orders import (
 from pipeline.messages.records import HaltRecord
 from pipeline.trading.ledger import Ledger
 from pipeline.trading.plans import PlanLog
-from pipeline.trading.policy import mirrored, other_token
+from pipeline.trading.policy import FeedPolicy, allowed_states, mirrored, other_token
 from pipeline.trading.risk import Limits, Situation, refusal
 from pipeline.venue.fake_relayer import FakeRelayer
+from pipeline.venue.paper_relayer import PaperRelayer
 from pipeline.venue.relayer import Relayer
 from processes.options import process_options, run_process
 
@@ -85,13 +87,15 @@ class Executor(Stage):
                 self.ledger.close(order, RELAYER_RESTARTED)
                 yield self.ledger.record(order, now_ns)
                 yield self.ledger.update(order, now_ns)
+        else:
+            yield from self._apply(self.relayer.restore(list(self.ledger.open.values()), now_ns), now_ns)
         yield self.snapshot(now_ns)
 
     def stop(self, now_ns: int) -> Iterator[Message]:
         """Take no more commands, cancel every open order, close the open plans."""
         self.ready, self._reason = False, "executor stopped"
         yield self.snapshot(now_ns)
-        yield from self._apply(self.relayer.cancel_all(now_ns), now_ns)
+        yield from self._apply(self.relayer.close(now_ns), now_ns)
         yield from self.plans.closed(now_ns, everything=True)
 
     def current(self, topic: str) -> Iterator[Message]:
@@ -144,6 +148,8 @@ class Executor(Stage):
             case MarketUniverse():
                 self._markets = {token_id: market for market in msg.markets for token_id in market.token_ids}
                 return self._apply(self.relayer.on_universe(msg, now_ns), now_ns)
+            case MarketResolved():
+                return self._resolved(msg, now_ns)
             case Committed():
                 return self._committed(msg, now_ns)
             case Halt():
@@ -156,6 +162,11 @@ class Executor(Stage):
             case CancelEverything():
                 return self._apply(self.relayer.cancel_all(now_ns), now_ns)
         return ()
+
+    def _resolved(self, msg: MarketResolved, now_ns: int) -> Iterator[Message]:
+        """Nothing trades in a market that has ended; what is held of it pays out."""
+        yield from self._apply(self.relayer.on_resolved(msg, now_ns), now_ns)
+        yield from self.ledger.settle(msg, now_ns)
 
     def _committed(self, msg: Committed, now_ns: int) -> Iterator[Message]:
         if msg.producer.partition("@")[0] == self.role and not self.ready:
@@ -300,7 +311,16 @@ class Executor(Stage):
 def build(config: Config) -> Executor:
     """The executor that ``[execution]`` and ``[risk]`` describe."""
     settings = config.settings
-    return Executor(FakeRelayer(settings.execution.fill_ratio), Limits.from_settings(settings.risk), mode="fake")
+    limits = Limits.from_settings(settings.risk, FeedPolicy(settings.confidence))
+    relayer, mode = relayer_of(settings)
+    return Executor(relayer, limits, mode)
+
+
+def relayer_of(settings: Settings) -> tuple[Relayer, Mode]:
+    """Who takes the orders, and the mode that its fills are booked under. Raises BadInput."""
+    if settings.execution.relayer == "fake":
+        return FakeRelayer(settings.execution.fill_ratio), "fake"
+    return PaperRelayer.from_settings(settings.paper, allowed_states("paper", FeedPolicy(settings.confidence))), "paper"
 
 
 @click.command()

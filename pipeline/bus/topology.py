@@ -156,7 +156,7 @@ STREAMS: tuple[Stream, ...] = (
         "pubsub",
         binds=BOOK_BUILDER,
         connects=(STRATEGY, EXECUTOR),
-        carries=(BookSnapshot, TradePrint),
+        carries=(BookSnapshot, TradePrint, MarketResolved),
         hwm=10_000,
         when_full="supersede",
         port=4,

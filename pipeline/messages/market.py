@@ -313,6 +313,8 @@ class Market(msgspec.Struct, frozen=True):
     rewards: Rewards | None = None
     volume_24h_e6: int = 0
     rules_hash: str = ""
+    taker_delay: bool = False
+    """The venue holds an order that would trade at once for a moment, as it does on crypto markets."""
     event_market_count: int = 0
     is_other: bool = False
     cumulative: bool = False

@@ -15,7 +15,8 @@ OrderStatus = Literal[
 ]
 TradeStatus = Literal["matched", "mined", "confirmed", "retrying", "failed"]
 Mode = Literal["fake", "paper", "replay", "live"]
-Liquidity = Literal["maker", "taker"]
+Liquidity = Literal["maker", "taker", "settlement"]
+"""``settlement`` is no trade with anybody: the market resolved, and the shares paid what they are worth."""
 VenueState = Literal["normal", "restarting", "post_only", "cancel_only", "disabled", "link_lost"]
 """What the venue does at present: everything; an engine restart; only orders that rest; only cancels; nothing; or nobody hears it."""
 
@@ -39,7 +40,10 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PlaceOrder(Message, frozen=True, kw_only=True):
-    """A strategy asks for an order. ``expires_ns``: a command that reaches the executor later is refused."""
+    """A strategy asks for an order. ``expires_ns``: a command that reaches the executor later is refused.
+
+    ``good_till_ns`` is the expiration of a GTD order, which dies a minute before it.
+    """
 
     client_order_id: str
     token_id: str
@@ -51,6 +55,7 @@ class PlaceOrder(Message, frozen=True, kw_only=True):
     post_only: bool
     expires_ns: int
     decision: Decision
+    good_till_ns: int = 0
 
     @property
     def key(self) -> str:

@@ -34,6 +34,7 @@ class OrderRecord(Message, frozen=True, kw_only=True):
     status: OrderStatus
     plan_id: str
     reason: str = ""
+    good_till_ns: int = 0
 
     @property
     def key(self) -> str:

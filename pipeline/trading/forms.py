@@ -31,6 +31,7 @@ def order_record(order: Order, mode: Mode, now_ns: int) -> OrderRecord:
         status=order.status,
         plan_id=order.plan_id,
         reason=order.reason,
+        good_till_ns=order.good_till_ns,
     )
 
 
@@ -48,6 +49,7 @@ def order_of(record: OrderRecord) -> Order:
         post_only=record.post_only,
         plan_id=record.plan_id,
         placed_ns=record.ts_ns,
+        good_till_ns=record.good_till_ns,
     )
 
 

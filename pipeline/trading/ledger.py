@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.messages import Message
 from pipeline.messages.edges import RelayerEvent, RelayerEventKind
+from pipeline.messages.market import MarketResolved
 from pipeline.messages.orders import Mode, OpenOrder, OrderUpdate, PlaceOrder
 from pipeline.messages.records import FillRecord, OrderRecord
 from pipeline.trading.daily import DayResult
 from pipeline.trading.forms import fill_of, fill_record, next_fill_record, order_of, order_record, order_update
 from pipeline.trading.orders import TRADE_TRANSITIONS, Order, OrderEvent, counter_of
 from pipeline.trading.portfolio import Portfolio
+from pipeline.trading.settlement import settlements
 from pipeline.trading.risk import holding_stake_e6, stake_e6
 
 REMEMBERED_PLANS = 1_000
@@ -167,6 +169,13 @@ class Ledger:
             yield self.record(order, now_ns)
             yield fill_of(record)
             yield self.update(order, now_ns)
+
+    def settle(self, told: MarketResolved, now_ns: int) -> Iterator[Message]:
+        """A market resolved: close its positions at what they pay."""
+        for record in settlements(self.portfolio.in_market(told.market), told, self.mode, now_ns):
+            self._book(record)
+            yield record
+            yield fill_of(record)
 
     # --- after a restart -------------------------------------------------------------------------------------------
 

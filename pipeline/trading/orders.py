@@ -94,6 +94,7 @@ class Order:
     venue_order_id: str = ""
     reason: str = ""
     trades: set[str] = field(default_factory=set)
+    good_till_ns: int = 0
 
     @classmethod
     def from_command(cls, command: PlaceOrder, now_ns: int) -> Order:
@@ -110,6 +111,7 @@ class Order:
             post_only=command.post_only,
             plan_id=command.decision.plan_id,
             placed_ns=now_ns,
+            good_till_ns=command.good_till_ns,
         )
 
     @property

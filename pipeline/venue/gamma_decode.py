@@ -92,6 +92,7 @@ class _Market(msgspec.Struct, rename="camel"):
     neg_risk: bool | None = None
     neg_risk_market_id: str | None = msgspec.field(name="negRiskMarketID", default=None)
     fees_enabled: bool | None = None
+    fee_type: str | None = None
     fee_schedule: _Fees | None = None
     rewards_min_size: Decimal | None = None
     rewards_max_spread: Decimal | None = None
@@ -237,6 +238,7 @@ def _market(raw: _Market, event: _EventHead) -> Market:
         game_start_ns=_time_ns(raw.game_start_time, "gameStartTime"),
         seconds_delay=_delay(raw.seconds_delay),
         fees=_fees(raw),
+        taker_delay=(raw.fee_type or "").startswith("crypto"),
         rewards=_rewards(raw),
         volume_24h_e6=_floor_e6(raw.volume24hr),
         rules_hash=_rules_hash(raw),

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from pipeline.messages.edges import RelayerEvent
-from pipeline.messages.market import BookSnapshot, MarketUniverse, TradePrint
+from pipeline.messages.market import BookSnapshot, MarketResolved, MarketUniverse, TradePrint
 from pipeline.messages.orders import PlaceOrder, VenueState
+from pipeline.trading.orders import Order
 
 MAX_BATCH = 15
 """The most orders in one call: POST /orders takes no more (polymarket.md section 4.4, seen 2026-11-22)."""
@@ -39,6 +40,18 @@ class Relayer(Protocol):
 
     def cancel_all(self, now_ns: int) -> Iterable[RelayerEvent]:
         """Cancel every open order."""
+
+    def close(self, now_ns: int) -> Iterable[RelayerEvent]:
+        """Cancel every open order, as the executor stops: what is not told now is not heard."""
+        return self.cancel_all(now_ns)
+
+    def restore(self, orders: Iterable[Order], now_ns: int) -> Iterable[RelayerEvent]:
+        """The orders that the journal holds open, after a restart. Not asked of a relayer that forgets."""
+        return ()
+
+    def on_resolved(self, told: MarketResolved, now_ns: int) -> Iterable[RelayerEvent]:
+        """A market ended."""
+        return ()
 
     def on_universe(self, universe: MarketUniverse, now_ns: int) -> Iterable[RelayerEvent]:
         """The markets that are followed, with their ticks, fees and delays."""

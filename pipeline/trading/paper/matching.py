@@ -1,0 +1,264 @@
+"""One market on paper: the displayed book of both its tokens as one, and our orders in it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from pipeline.market.confidence import SHOWN
+from pipeline.messages.market import BookSnapshot, State, TradePrint
+from pipeline.trading.paper.ladder import Change, Ladder
+from pipeline.trading.paper.order import ASK, BID, Execution, PaperOrder, executed, oriented_e6
+from pipeline.trading.paper.queue import TRADE_LAG_NS, Drop, FillModel, OwnLevel
+
+HELD_TRADES = 1_000
+
+
+class PaperMarket:
+    """Match our orders against the books and trades of others. YES at p and NO at one minus p are one liquidity, never used twice.
+
+    Nothing fills while a book is not one of the ``allowed`` states: trades wait while a book is PENDING, and are forgotten if it turns
+    out to be wrong. Of two tokens the first one's book is followed, the other one's only where the first cannot be trusted.
+    """
+
+    def __init__(self, model: FillModel, allowed: frozenset[State]) -> None:
+        self.model: FillModel = model
+        self.allowed = allowed
+        self.ladders = [Ladder(0), Ladder(1)]
+        self.states: list[State | None] = [None, None]
+        self.orders: dict[str, PaperOrder] = {}
+        self.levels: dict[tuple[int, int], OwnLevel] = {}
+        self._followed: int | None = None
+        self._drops: deque[Drop] = deque()
+        self._number = 0
+        self._held: list[tuple[int, int, int]] = []
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a book that may be traded on: one is allowed, and none waits for an explanation."""
+        states = self.states
+        return (states[0] in self.allowed or states[1] in self.allowed) and "PENDING" not in states
+
+    @property
+    def state(self) -> str:
+        """The states of the books in words, for a refusal."""
+        known = [state for state in self.states if state is not None]
+        return " and ".join(dict.fromkeys(known)) if known else "unknown"
+
+    @property
+    def tick_e6(self) -> int:
+        """The price grid that the followed book states; 0 before any."""
+        return self.ladders[self._followed].tick_e6 if self._followed is not None else 0
+
+    def available_e6(self, order: PaperOrder) -> int:
+        """The displayed shares that an order could take now, at its price or better, less what we took already."""
+        return sum(size for _, size in self._takeable(order.side_at, order.at_e6))
+
+    # --- the market of others --------------------------------------------------------------------------------------
+
+    def on_book(self, book: BookSnapshot, outcome: int, now_ns: int) -> list[Execution]:
+        """A book changed: move the queues, and trade what it reaches."""
+        self.states[outcome] = book.state
+        changes: Iterable[Change] = ()
+        if book.state in SHOWN:
+            ladder = self.ladders[outcome]
+            changes = ladder.take(book)
+            if self.levels:
+                changes = [*changes, *ladder.settle()]
+        followed = self._chosen()
+        if followed is None:
+            self._held.clear()
+            self._followed = None
+            return []
+        if followed != self._followed:
+            self._followed = followed
+            self._follow(now_ns)
+        elif followed == outcome:
+            for side, price_e6, old_e6, new_e6 in changes:
+                self._resize(side, price_e6, old_e6, new_e6, now_ns)
+        if not self.orders or not self.is_ready:
+            return []
+        return [*self._release(now_ns), *self._crossed()]
+
+    def on_trade(self, trade: TradePrint, outcome: int, now_ns: int) -> list[Execution]:
+        """Somebody traded: at our price it moves the queue, at a worse one it went through us."""
+        at_e6 = oriented_e6(trade.price_e6, outcome)
+        taken_side = ASK if (trade.side == "BUY") == (outcome == 0) else BID
+        if self.is_ready:
+            return self._trade(taken_side, at_e6, trade.size_e6, now_ns)
+        if "PENDING" in self.states and len(self._held) < HELD_TRADES:
+            self._held.append((taken_side, at_e6, trade.size_e6))
+        return []
+
+    def adopt(self, ladder: Ladder, state: State | None) -> None:
+        """Take in the book of the other token, which was kept alone until its market was known."""
+        self.ladders[1] = ladder.mirrored()
+        self.states[1] = state
+
+    # --- our orders ------------------------------------------------------------------------------------------------
+
+    def take(self, order: PaperOrder) -> list[Execution]:
+        """Trade at once against what is displayed, best price first, up to the order's price. It is remembered as taken."""
+        done: list[Execution] = []
+        other = 1 - order.side_at
+        for price_e6, available_e6 in list(self._takeable(order.side_at, order.at_e6)):
+            size_e6 = min(order.remaining_e6, available_e6)
+            if not size_e6:
+                break
+            self._level(other, price_e6).taken_e6 += size_e6
+            done.append(executed(order, price_e6, size_e6, "taker"))
+        return done
+
+    def rest(self, order: PaperOrder) -> None:
+        """Join the back of a level."""
+        self._level(order.side_at, order.at_e6).join(order, self._number)
+        self.orders[order.name] = order
+
+    def remove(self, name: str) -> PaperOrder | None:
+        """Take an order out; None if it does not rest here."""
+        order = self.orders.pop(name, None)
+        if order is not None:
+            level = self.levels[order.side_at, order.at_e6]
+            level.orders.remove(order)
+            self._forget(level)
+        return order
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _chosen(self) -> int | None:
+        """The token whose book is followed: the first one that shows what it holds."""
+        if self.states[0] in SHOWN:
+            return 0
+        return 1 if self.states[1] in SHOWN else None
+
+    def _follow(self, now_ns: int) -> None:
+        """Another book is followed: every level of ours takes its size."""
+        assert self._followed is not None
+        ladder = self.ladders[self._followed]
+        ladder.settle()
+        for level in list(self.levels.values()):
+            new_e6 = ladder.size(level.side, level.price_e6)
+            if new_e6 != level.shown_e6:
+                self._resize(level.side, level.price_e6, level.shown_e6, new_e6, now_ns)
+
+    def _resize(self, side: int, price_e6: int, old_e6: int, new_e6: int, now_ns: int) -> None:
+        level = self.levels.get((side, price_e6))
+        drop: Drop | None = None
+        if new_e6 < old_e6:
+            self._number += 1
+            drop = Drop(now_ns, side, price_e6, old_e6 - new_e6, self._number)
+            drops = self._drops
+            while drops and now_ns - drops[0].ns > TRADE_LAG_NS:
+                drops.popleft()
+            drops.append(drop)
+        if level is not None:
+            level.resize(new_e6, drop, self.model)
+            self._forget(level)
+
+    def _trade(self, side: int, price_e6: int, size_e6: int, now_ns: int) -> list[Execution]:
+        """A taker of others took ``size_e6`` of ``side`` down to this price: our better orders first, then the queue."""
+        done: list[Execution] = []
+        better = [at for own, at in self.levels if own == side and (at > price_e6 if side == BID else at < price_e6)]
+        levels = [self.levels[side, at] for at in sorted(better, reverse=side == BID)]
+        own_level = self.levels.get((side, price_e6))
+        for part_e6, drop in self._explained(side, price_e6, size_e6, now_ns):
+            left_e6 = part_e6
+            for level in levels:
+                swept = level.sweep(left_e6, drop)
+                left_e6 -= sum(execution.size_e6 for execution in swept)
+                done += swept
+            if own_level is not None and left_e6:
+                done += own_level.trade(left_e6, drop)
+                if drop is None:
+                    own_level.credit(left_e6, now_ns)
+        for touched in (*levels, own_level):
+            if touched is not None:
+                self._forget(touched)
+        self._clear(done)
+        return done
+
+    def _explained(self, side: int, price_e6: int, size_e6: int, now_ns: int) -> Iterator[tuple[int, Drop | None]]:
+        """A trade in parts: with each late drop of its level that it explains, the oldest first; without one, the rest."""
+        for drop in self._drops:
+            if not size_e6:
+                return
+            if drop.left_e6 and drop.price_e6 == price_e6 and drop.side == side and now_ns - drop.ns <= TRADE_LAG_NS:
+                part_e6 = min(size_e6, drop.left_e6)
+                drop.left_e6 -= part_e6
+                size_e6 -= part_e6
+                yield part_e6, drop
+        if size_e6:
+            yield size_e6, None
+
+    def _release(self, now_ns: int) -> Iterator[Execution]:
+        """The trades that waited for their book."""
+        held, self._held = self._held, []
+        for side, price_e6, size_e6 in held:
+            yield from self._trade(side, price_e6, size_e6, now_ns)
+
+    def _crossed(self) -> list[Execution]:
+        """Orders of others that arrived at or through our price trade with ours, at our price, as far as they are displayed."""
+        assert self._followed is not None
+        done: list[Execution] = []
+        for side in (BID, ASK):
+            prices = [at for own, at in self.levels if own == side and self.levels[own, at].orders]
+            if not prices:
+                continue
+            best = self.ladders[self._followed].best(1 - side)
+            if best is None or (best > max(prices) if side == BID else best < min(prices)):
+                continue
+            for at in sorted(prices, reverse=side == BID):
+                done += self._cross(self.levels[side, at])
+        self._clear(done)
+        return done
+
+    def _cross(self, level: OwnLevel) -> list[Execution]:
+        done: list[Execution] = []
+        for price_e6, available_e6 in list(self._takeable(level.side, level.price_e6)):
+            swept = level.sweep(available_e6)
+            if not swept:
+                break
+            self._level(1 - level.side, price_e6).taken_e6 += sum(execution.size_e6 for execution in swept)
+            done += swept
+        self._forget(level)
+        return done
+
+    def _takeable(self, side: int, limit_e6: int) -> Iterator[tuple[int, int]]:
+        """(price, shares) that an order of ``side`` could take up to its limit, best first, less what we took."""
+        if self._followed is None:
+            return
+        ladder = self.ladders[self._followed]
+        if not self.levels:
+            ladder.settle()
+        other = 1 - side
+        for price_e6 in ladder.prices(other):
+            if price_e6 > limit_e6 if side == BID else price_e6 < limit_e6:
+                return
+            level = self.levels.get((other, price_e6))
+            available = ladder.sizes[other][price_e6] if level is None else level.available_e6
+            if available > 0:
+                yield price_e6, available
+
+    def _level(self, side: int, price_e6: int) -> OwnLevel:
+        """A level of ours, made with the displayed size if there is none."""
+        level = self.levels.get((side, price_e6))
+        if level is None:
+            shown_e6 = 0
+            if self._followed is not None:
+                ladder = self.ladders[self._followed]
+                if not self.levels:
+                    ladder.settle()
+                shown_e6 = ladder.size(side, price_e6)
+            level = self.levels[side, price_e6] = OwnLevel(side, price_e6, shown_e6)
+        return level
+
+    def _forget(self, level: OwnLevel) -> None:
+        if level.is_idle:
+            self.levels.pop((level.side, level.price_e6), None)
+
+    def _clear(self, done: Iterable[Execution]) -> None:
+        for execution in done:
+            if not execution.order.remaining_e6:
+                self.orders.pop(execution.order.name, None)
