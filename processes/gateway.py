@@ -29,7 +29,9 @@ from pipeline.messages.market import (
     BookSource,
     FeedStatus,
     LinkState,
+    MarketResolved,
     MarketUniverse,
+    NewMarket,
     VenueBook,
 )
 from pipeline.venue.decode import HEARTBEATS, FrameDecoder, decode_books, named_tokens
@@ -40,7 +42,10 @@ from processes.options import process_options, run_process
 
 SHOWN_BYTES = 200
 """How much of a refused frame is logged; the recording has all of it."""
-COUNTED = ("frames", "messages", "bad_frames", "books_fetched", "books_failed", "spot_books", "spot_failed", "reconnects")
+COUNTED = (
+    *("frames", "messages", "bad_frames", "unfollowed"),
+    *("books_fetched", "books_failed", "spot_books", "spot_failed", "reconnects"),
+)
 Record = Callable[[Message], None]
 _FEED = frozenset(STREAM["feed"].carries)
 
@@ -71,7 +76,7 @@ class Gateway(Stage):
 
         ``strict``: a frame that cannot be understood raises BadInput with its place, as in a file somebody wrote by hand.
         ``record`` is given everything that came from outside or went there, and the universe. ``watch``: the feed is live, and what
-        is silent on it is looked after; without one no timer runs unless a book is wanted.
+        is silent on it is looked after and what is about other tokens is left out; without one no timer runs unless a book is wanted.
         """
         self.decoder = FrameDecoder(GenericRules(market, outcome_id), only_market=market)
         self.ended = False
@@ -80,11 +85,10 @@ class Gateway(Stage):
         self._strict, self._record, self._watch = strict, record, watch
         self._wanted = BooksWanted(ask_again)
         self._follow: tuple[str, ...] | None = None
+        self._followed: frozenset[str] = frozenset()
         self._links: dict[str, FeedStatus] = {}
         self._requests = 0
-        self._counts = dict.fromkeys(
-            ("frames", "messages", "bad_frames", "books_fetched", "books_failed", "spot_books", "spot_failed", "reconnects"), 0
-        )
+        self._counts = dict.fromkeys(COUNTED, 0)
         self._refusal_logged_ns: int | None = None
         self._refusals_unsaid = 0
 
@@ -133,11 +137,24 @@ class Gateway(Stage):
                 get_logger().warning(events.EVENT_UNKNOWN, event_type=name.partition(":")[2], where=frame.where or frame.link_id)
         self._counts["messages"] += len(found)
         if self._watch is not None:
+            found = self._about_followed(found)
             self._watch.frame(frame.link_id, frame.ts_ns, found, bool(found) or frame.data.strip() not in HEARTBEATS)
         if self._mirror is not None or not self._wanted.is_idle:
             for msg in found:
                 self._take(msg)
         return found
+
+    def _about_followed(self, found: list[Message]) -> list[Message]:
+        """Without what is about tokens that nobody follows: nothing is kept of them, whatever a live feed names."""
+        followed = self._followed
+        kept = [
+            msg
+            for msg in found
+            if type(msg) is NewMarket
+            or (not followed.isdisjoint(msg.token_ids) if type(msg) is MarketResolved else msg.key in followed)
+        ]
+        self._counts["unfollowed"] += len(found) - len(kept)
+        return kept
 
     def _refuse(self, frame: RawFrame, error: BadFrame, now_ns: int) -> Iterable[Message]:
         """A frame that was not understood: the user's error in a file written by hand, otherwise a doubt about its tokens."""
@@ -172,7 +189,7 @@ class Gateway(Stage):
         )
         if tokens == self._follow:
             return ()
-        self._follow = tokens
+        self._follow, self._followed = tokens, frozenset(tokens)
         if self._watch is not None:
             self._watch.follow(tokens, universe.markets, now_ns)
         if self._mirror is not None:

@@ -11,6 +11,8 @@ from pipeline.base.settings import Settings
 from pipeline.base.units import NS_PER_S
 from pipeline.bus.stage import StagePlan
 from pipeline.bus.topology import STREAM, routes
+from pipeline.market.liveness import LivenessRules
+from pipeline.market.watch import FeedWatch
 from pipeline.messages import Message
 from pipeline.messages.control import BookWanted
 from pipeline.messages.edges import FeedEnded, FetchBooks, FollowTokens, FrameSent, LinkEvent, RawFrame, RestBody
@@ -150,6 +152,23 @@ def test_an_unknown_event_is_logged_when_first_seen_and_counted() -> None:
         assert give(gateway, *[frame({"event_type": "odd"})] * 3) == []
     assert [entry["event_type"] for entry in logs] == ["odd"]
     assert gateway.counts()["unknown:odd"] == 3
+
+
+def test_what_a_live_feed_tells_of_tokens_that_nobody_follows_is_counted_and_left_out() -> None:
+    gateway = Gateway(watch=FeedWatch(LivenessRules()))
+    give(gateway, UNIVERSE)
+    resolved = {"event_type": "market_resolved", "market": "0x1", "timestamp": "1", "winning_asset_id": "12"}
+    new = {"event_type": "new_market", "market": "0x2", "assets_ids": ["21", "22"], "timestamp": "1"}
+    found = give(
+        gateway,
+        frame([book("11"), book("21"), book("99")]),
+        frame({**resolved, "assets_ids": ["21", "22"]}),
+        frame({**resolved, "assets_ids": ["11", "12"]}),
+        frame(new),
+    )
+    assert [msg.key for msg in found] == ["11", "0x1", "0x2"]
+    assert gateway.counts()["unfollowed"] == 3
+    assert [msg.key for msg in gateway.current("feed.")] == ["11"]
 
 
 def test_a_bad_line_written_by_hand_is_the_users_error_with_its_place() -> None:
