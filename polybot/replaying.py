@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.base.errors import BadInput, WrongDatabase
-from pipeline.messages import Message
 from pipeline.messages.market import Market
 from pipeline.recording.level2 import Columns
 from pipeline.recording.playback import Playback
@@ -74,7 +73,7 @@ def replay_file(
             if replay_of(conn, digest, market_id) is not None:
                 return Replayed(path, market_id, source.kind, already=True)
         gateway = Gateway(market=wanted, outcome_id=outcome_id, mirror=False, strict=source.strict)
-        playback = Playback(_told(source.messages(), shown), answers=provider is not None)
+        playback = Playback(source.messages(), answers=provider is not None, shown=shown)
         run = Composition(
             store,
             gateway,
@@ -138,10 +137,3 @@ def _markets(source: FrameSource, wanted: str, outcome_id: str) -> list[Market]:
     if recorded or source.venue != "generic":
         return recorded
     return [generic_market(wanted, outcome_id)]
-
-
-def _told(messages: Iterator[Message], shown: Callable[[int], None]) -> Iterator[Message]:
-    for number, msg in enumerate(messages):
-        if not number & 0xFFF:
-            shown(number)
-        yield msg

@@ -28,13 +28,15 @@ from pipeline.messages.control import Committed
 from pipeline.messages.records import RunEnded, RunStarted
 
 Tap = Callable[[Arrival], None]
+Envelope = tuple[str, str, str, int]
+"""Stream, producer, run and number: an Arrival without its message."""
 
 
 class _Seat:
     """One stage of a lockstep run: its inbox, its edges, and where its messages go.
 
     A stage that does not ask who sent a message (``receive`` is not overridden) has bare messages in its inbox, the others arrivals.
-    ``sinks`` holds the kinds that go straight to inboxes; a sink is an inbox and, if it holds arrivals, their stream.
+    ``sinks`` holds the kinds that go straight to inboxes; a sink is an inbox and, if it holds arrivals, their envelope.
     """
 
     def __init__(self, plan: StagePlan, run_id: str) -> None:
@@ -46,7 +48,7 @@ class _Seat:
         self.take: Callable[[Any, int], Iterable[Message]] = plan.stage.handle if self.is_plain else plan.stage.receive
         self.next_timer_ns = plan.stage.next_timer_ns
         self.routes: dict[type[Message], tuple[tuple[Stream, tuple[_Seat, ...]], ...]] = {}
-        self.sinks: dict[type[Message], tuple[tuple[deque[Any], str], ...]] = {}
+        self.sinks: dict[type[Message], tuple[tuple[deque[Any], Envelope | None], ...]] = {}
         self.edge_of: dict[type[Message], InlineEdge] = {kind: edge for edge in plan.edges for kind in edge.accepts}
 
     def put(self, arrival: Arrival) -> None:
@@ -79,7 +81,7 @@ class Lockstep:
         self.session_id, self.source, self.body, self._tap = session_id, source, body, tap
         known = {plan.stage.role: plan for plan in (p if isinstance(p, StagePlan) else StagePlan(p) for p in plans)}
         self._seats = [_Seat(known[role], f"{session_id}.{role}") for role in ROLES if role in known]
-        self._inboxes = [(seat.inbox, seat) for seat in self._seats]
+        self._turns = [(seat.inbox, seat.is_plain, seat.take, seat.sinks, seat) for seat in self._seats]
         by_role = {seat.role: seat for seat in self._seats}
         for seat in self._seats:
             for kind, streams in routes(seat.role).items():
@@ -89,7 +91,9 @@ class Lockstep:
                 seat.routes[kind] = routed
                 if tap is None and kind is not Committed and all(stream.when_full != "journal" for stream in streams):
                     seat.sinks[kind] = tuple(
-                        (to.inbox, "" if to.is_plain else stream.name) for stream, receivers in routed for to in receivers
+                        (to.inbox, None if to.is_plain else (stream.name, seat.role, seat.run_id, 0))
+                        for stream, receivers in routed
+                        for to in receivers
                     )
         self._writer = by_role.get(WRITER)
         self._edges = [(edge, seat) for seat in self._seats for edge in seat.edges]
@@ -153,28 +157,27 @@ class Lockstep:
 
     def run_until_idle(self) -> None:
         """Handle messages until nobody has one; time moves only as far as they say."""
-        inboxes, clock = self._inboxes, self.clock
+        turns, clock = self._turns, self.clock
+        now_ns = clock.now_ns()
         while True:
-            for inbox, seat in inboxes:  # noqa: B007 - the first that has a message, used below
+            for inbox, is_plain, take, sinks, seat in turns:  # noqa: B007 - of the first that has a message, used below
                 if inbox:
                     break
             else:
                 return
             item = inbox.popleft()
-            ts_ns = item.ts_ns if seat.is_plain else item.message.ts_ns
-            now_ns = clock.now_ns()
+            ts_ns = item.ts_ns if is_plain else item.message.ts_ns
             if ts_ns > now_ns:
                 clock.advance(ts_ns)
-                self._fire_timers(seat, ts_ns)
                 now_ns = clock.now_ns()
-            sinks, role, run_id = seat.sinks, seat.role, seat.run_id
-            for msg in seat.take(item, now_ns):
+                self._fire_timers(seat, now_ns)
+            for msg in take(item, now_ns):
                 straight = sinks.get(type(msg))
                 if straight is None:
                     self._send(seat, msg)
-                else:
-                    for to, stream in straight:
-                        to.append(Arrival(stream, role, run_id, 0, msg) if stream else msg)
+                    continue
+                for to, envelope in straight:
+                    to.append(msg if envelope is None else Arrival(*envelope, msg))
 
     def next_ns(self) -> int | None:
         """When the next timer of a stage or an edge is due."""

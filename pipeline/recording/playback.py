@@ -11,17 +11,22 @@ from pipeline.messages import Message
 from pipeline.messages.edges import FeedEnded, FetchBooks, FollowTokens
 
 END = "the recording ended"
+SHOWN_EVERY = 0xFFF
 
 
 class Playback:
     """An inline edge whose timer is the next recorded frame. After the last one it says FeedEnded, once.
 
-    With ``answers`` false, requests for books are swallowed: a recording holds its own answers.
+    With ``answers`` false, requests for books are swallowed: a recording holds its own answers. ``shown`` is told now and then how
+    many frames were ``played``.
     """
 
-    def __init__(self, messages: Iterable[Message], *, answers: bool = False) -> None:
+    def __init__(
+        self, messages: Iterable[Message], *, answers: bool = False, shown: Callable[[int], None] = lambda played: None
+    ) -> None:
         self.accepts: tuple[type[Message], ...] = (FollowTokens,) if answers else (FollowTokens, FetchBooks)
         self.played = 0
+        self._shown = shown
         self._messages: Iterator[Message] = iter(messages)
         self._next: Message | None = None
         self._ended = False
@@ -65,7 +70,9 @@ class Playback:
                 if ts_ns > limit_ns:
                     self._next = msg
                     return
-                self.played += 1
+                self.played = played = self.played + 1
+                if not played & SHOWN_EVERY:
+                    self._shown(played)
                 yield msg
         finally:
             if self._next is None:

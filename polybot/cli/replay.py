@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from pipeline.base.errors import Interrupted
+from pipeline.base.memory import hold_collections, settle
 from polybot.cli.options import config_option, db_url_option, json_option
 from polybot.cli.output import Progress, counted, print_json, show_doubts
 
@@ -43,9 +44,11 @@ def command(
     Example:
       polybot replay recordings/sample.jsonl mkt-1 --db-url sqlite:///./polybot.db
     """
+    hold_collections()
     from pipeline.recording.level2 import parse_columns
     from polybot.replaying import replay_file
 
+    settle()
     columns = None if mapping is None else parse_columns(mapping)
     with Progress("replaying", unit="lines") as progress:
         try:
