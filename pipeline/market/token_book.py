@@ -257,10 +257,10 @@ class TokenBook:
         return self.snapshot(now_ns, full_depth=True, fresh=False)
 
     def stored(self, now_ns: int, cause: str) -> BookLevels | None:
-        """The whole book as it stands, for the database; None before any book."""
+        """The whole book as it stands, for the database; None before any book. Its venue's time goes with the hash that is made with it."""
         if self.book is None:
             return None
-        return self._levels(now_ns, self.book, self.seq, self.venue_ns, cause)
+        return self._levels(now_ns, self.book, self.seq, self.venue_ns if self.book.hash else 0, cause)
 
     def received(self, msg: VenueBook, book: OrderBook, cause: str) -> BookLevels:
         """A whole book as it came, for the database, under the state it led to; also one that is older than ours."""
