@@ -30,6 +30,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("record", "record", DATA, "Record a websocket's frames to files."),
     Row("mock-ws", "mock_ws", DATA, "Serve a JSON lines file as a websocket stream."),
     Row("status", "status", LOOK, "Show how the feed of each market stands."),
+    Row("coverage", "coverage", LOOK, "Show how long each book was proved, and its gaps."),
     Row("markets", "markets", LOOK, "List, search and show the markets of a database."),
     Row("orders", "orders", LOOK, "List orders and what became of them."),
     Row("audit", "audit", LOOK, "Show executed decisions: intents, answers, durations."),

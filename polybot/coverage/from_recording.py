@@ -6,7 +6,6 @@ so a book after a gap is suspect until it is proved again.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,7 +27,8 @@ from pipeline.recording.playback import Playback
 from pipeline.recording.reader import Recording
 from pipeline.recording.source import FrameSource, open_frames
 from pipeline.venue.generic import decode_plain
-from polybot.coverage.model import Coverage, GapSpan, Note, TokenCoverage, named
+from polybot.cli.trading_words import short_id
+from polybot.coverage.model import Coverage, GapSpan, Note, TokenCoverage, named, watched_hours
 from polybot.coverage.shares import HOUR_NS, Interval, spans_of, spread, width_for, without
 from processes.book_builder import BookBuilder
 from processes.gateway import Gateway
@@ -107,7 +107,7 @@ def cover_recording(
     ``token_id`` keeps one token only. Raises BadInput for what cannot be replayed, for a file without a book, or an unknown token.
     """
     word = market_id or path.name.split(".")[0]
-    source = open_frames(path, market=word, columns=columns, start_ns=time.time_ns())
+    source = open_frames(path, market=word, columns=columns)
     told = survey(Recording(path)) if source.kind == "recording" else Survey()
     span, heard = _Span(shown, told.lines or None), _Heard()
     gateway = Gateway(market=_generic_market(source, word), mirror=False, strict=source.strict)
@@ -120,13 +120,14 @@ def cover_recording(
     if source.markets:
         now_ns = lockstep.clock.now_ns()
         lockstep.inject(SCHEDULER, MarketUniverse(ts_ns=now_ns, markets=source.markets, source=str(path), version=1))
-    _play(lockstep, gateway, settings)
+    _play(lockstep, gateway, playback, settings)
     lockstep.stop()
     if not heard.states:
         raise BadInput(f"{path}: no book in it; give a recording of the market channel, of the generic stream, or level-2 rows")
     start_ns, end_ns = told.first_ns or span.first_ns, max(told.last_ns, span.last_ns)
     notes = [Note(note.ts_ns, note.kind, note.text) for note in told.notes] if source.kind == "recording" else heard.notes
-    width_ns = width_for(end_ns - start_ns)
+    observed = list(without(start_ns, end_ns, told.stopped))
+    width_ns = width_for(sum(watched_hours(observed, start_ns, end_ns).values()))
     tokens = _tokens(heard, source.markets, (start_ns, end_ns), told.stopped, width_ns)
     if token_id:
         tokens = [token for token in tokens if token.token_id == token_id]
@@ -139,13 +140,13 @@ def cover_recording(
         end_ns=end_ns,
         width_ns=width_ns,
         tokens=tokens,
-        observed=list(without(start_ns, end_ns, told.stopped)),
+        observed=observed,
         notes=notes,
         notes_left_out=told.dropped if source.kind == "recording" else heard.dropped,
     )
 
 
-def _play(lockstep: Lockstep, gateway: Gateway, settings: Settings) -> None:
+def _play(lockstep: Lockstep, gateway: Gateway, playback: Playback, settings: Settings) -> None:
     """Play to the end. Books are checked for their age as often as live; in a long silence only until nothing can change any more."""
     period_ns = settings.ingestion.staleness_interval_ms * NS_PER_MS
     if not period_ns:
@@ -157,14 +158,17 @@ def _play(lockstep: Lockstep, gateway: Gateway, settings: Settings) -> None:
         lockstep.run(until=lambda: gateway.ended, to_ns=due_ns)
         if gateway.ended:
             return
-        heard_ns = lockstep.clock.now_ns()
-        next_ns = lockstep.next_ns() or due_ns
-        while due_ns < next_ns and due_ns <= heard_ns + enough_ns:
+        next_ns = playback.next_ns() or due_ns
+        silent_ns = due_ns + enough_ns
+        while True:
             lockstep.inject(SCHEDULER, JobDue(ts_ns=due_ns, job="staleness"))
-            lockstep.run_until_idle()
+            lockstep.run(to_ns=due_ns)
             due_ns += period_ns
-            next_ns = lockstep.next_ns() or due_ns
-        due_ns = max(due_ns, next_ns - (next_ns - due_ns) % period_ns)
+            if due_ns >= next_ns:
+                break
+            if due_ns > silent_ns:
+                due_ns = next_ns - (next_ns - due_ns) % -period_ns
+                break
 
 
 def _generic_market(source: FrameSource, word: str) -> str:
@@ -188,7 +192,7 @@ def _tokens(
             for outcome in market.outcomes:
                 found[outcome.token_id] = TokenCoverage(outcome.token_id, market.market_id, f"{title} / {outcome.name}")
     for token_id, market_id in heard.market_of.items():
-        name = token_id if token_id.startswith(f"{market_id}/") else f"{market_id} / {token_id}"
+        name = token_id if token_id.startswith(f"{market_id}/") else f"{short_id(market_id)} / {short_id(token_id)}"
         found.setdefault(token_id, TokenCoverage(token_id, market_id, name))
     for token_id, token in found.items():
         states = heard.states.get(token_id, [])

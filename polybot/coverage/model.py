@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from polybot.coverage.shares import HOUR_NS, Cells, Interval, Times, added, grid, regrouped, times_of
@@ -66,18 +68,17 @@ class TokenCoverage:
         """Add hash checks to an hour."""
         self.checks.setdefault(hour_ns, Checks()).add(done, matched, undecided)
 
-    def times(self, start_ns: int, end_ns: int) -> Times:
-        """The whole window by state."""
-        parts = added({state: part.ns for state, part in parts.items()} for parts in self.cells.values())
-        missing = end_ns - start_ns - sum(parts.values())
-        return {**parts, "NOT_OBSERVED": missing} if missing else parts
+    def times(self, whole_ns: int) -> Times:
+        """All of its time by state, of ``whole_ns`` that are asked about."""
+        return times_of(next(iter(regrouped(self.cells, 1 << 62).values()), {}), whole_ns)
 
 
 @dataclass
 class Coverage:
     """How the books of one source stood between ``start_ns`` and ``end_ns``.
 
-    ``observed`` is when anybody watched at all. ``width_ns`` divides an hour. ``notes_left_out`` counts notes beyond those kept.
+    ``observed`` is when anybody watched at all; hours in which nobody did are left out everywhere. ``width_ns`` divides an hour.
+    ``notes_left_out`` counts notes beyond those kept.
     """
 
     source: str
@@ -90,40 +91,55 @@ class Coverage:
     notes: list[Note]
     notes_left_out: int = 0
 
+    @cached_property
+    def hours(self) -> dict[int, int]:
+        """The hours in which anybody watched, in order, and how many nanoseconds of each lie in the window."""
+        return watched_hours(self.observed, self.start_ns, self.end_ns)
+
+    @property
+    def whole_ns(self) -> int:
+        """The length of those hours: what the times of each token add up to."""
+        return sum(self.hours.values())
+
     @property
     def totals(self) -> Times:
         """All tokens together."""
-        return added(token.times(self.start_ns, self.end_ns) for token in self.tokens)
+        return added(token.times(self.whole_ns) for token in self.tokens)
 
     @property
     def checks(self) -> Checks:
         """All hash checks together."""
-        total = Checks()
-        for token in self.tokens:
-            for checks in token.checks.values():
-                total.add(checks.done, checks.matched, checks.undecided)
-        return total
+        return all_checks(self.tokens)
 
     @property
     def gaps(self) -> list[tuple[TokenCoverage, GapSpan]]:
         """Every gap with its token, in order of time."""
-        return sorted(
-            ((token, gap) for token in self.tokens for gap in token.gaps), key=lambda pair: (pair[1].start_ns, pair[0].name)
-        )
+        pairs = ((token, gap) for token in self.tokens for gap in token.gaps)
+        return sorted(pairs, key=lambda pair: (pair[1].start_ns, pair[0].name))
 
-    def hours(self, token: TokenCoverage) -> list[Hour]:
-        """The hours in which anybody watched, each with the token's times, checks and the gaps that began in it."""
+    def hours_of(self, token: TokenCoverage) -> list[Hour]:
+        """Each hour of a token with its times, hash checks and the gaps that began in it."""
         cells = regrouped(token.cells, HOUR_NS)
-        watched = {hour for start, end in self.observed for hour, _ in grid(start, end, HOUR_NS)}
-        gaps: dict[int, int] = {}
-        for gap in token.gaps:
-            hour_ns = gap.start_ns - gap.start_ns % HOUR_NS
-            gaps[hour_ns] = gaps.get(hour_ns, 0) + 1
+        gaps = Counter(gap.start_ns - gap.start_ns % HOUR_NS for gap in token.gaps)
         return [
-            Hour(hour, whole, times_of(cells.get(hour, {}), whole), token.checks.get(hour, Checks()), gaps.get(hour, 0))
-            for hour, whole in grid(self.start_ns, self.end_ns, HOUR_NS)
-            if hour in watched or hour in cells
+            Hour(hour, whole, times_of(cells.get(hour, {}), whole), token.checks.get(hour, Checks()), gaps[hour])
+            for hour, whole in self.hours.items()
         ]
+
+
+def watched_hours(observed: Iterable[Interval], start_ns: int, end_ns: int) -> dict[int, int]:
+    """The hours that touch an observed stretch, and how many nanoseconds of each lie between ``start_ns`` and ``end_ns``."""
+    hours = {hour for start, end in observed for hour, _ in grid(start, end, HOUR_NS)}
+    return {hour: min(end_ns, hour + HOUR_NS) - max(start_ns, hour) for hour in sorted(hours)}
+
+
+def all_checks(tokens: Iterable[TokenCoverage]) -> Checks:
+    """The hash checks of some tokens together."""
+    total = Checks()
+    for token in tokens:
+        for checks in token.checks.values():
+            total.add(checks.done, checks.matched, checks.undecided)
+    return total
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def joined(intervals: Iterable[Interval]) -> list[Interval]:
     return found
 
 
-def width_for(window_ns: int, columns: int = 120) -> int:
+def width_for(window_ns: int, columns: int = 150) -> int:
     """The narrowest usual width of which at most so many cells fill the window; an hour at most. Each divides an hour."""
     for seconds in _WIDTHS_S:
         if window_ns <= columns * seconds * NS_PER_S:
