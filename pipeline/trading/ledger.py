@@ -13,8 +13,8 @@ from pipeline.trading.daily import DayResult
 from pipeline.trading.forms import fill_of, fill_record, next_fill_record, order_of, order_record, order_update
 from pipeline.trading.orders import TRADE_TRANSITIONS, Order, OrderEvent, counter_of
 from pipeline.trading.portfolio import Portfolio
-from pipeline.trading.settlement import settlements
 from pipeline.trading.risk import holding_stake_e6, stake_e6
+from pipeline.trading.settlement import settlements
 
 REMEMBERED_PLANS = 1_000
 """Plans of taker orders that are remembered: none of them is carried out twice."""
@@ -79,6 +79,10 @@ class Ledger:
     def taker_plans(self) -> tuple[str, ...]:
         """The plans behind the taker orders that are remembered, the oldest first."""
         return tuple(self._taker_plans)
+
+    def has_begun(self, plan_id: str) -> bool:
+        """An earlier taker order belongs to this plan."""
+        return plan_id in self._taker_plans
 
     def record(self, order: Order, now_ns: int) -> OrderRecord:
         """The order as it stands, to be journalled."""

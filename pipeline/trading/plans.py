@@ -1,4 +1,8 @@
-"""What became of each decision: the commands it intended, how each was answered, and how long all of it took."""
+"""What became of each decision: the commands it intended, how each was answered, and how long each step took.
+
+Every ``after_ms`` counts from the decision: of an intent to its arrival here, ``sent_after_ms`` to its leaving for the relayer, of an
+answer to the answer.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +34,7 @@ class OpenPlan:
     intents: list[dict[str, Any]] = field(default_factory=list)
     acks: list[dict[str, Any]] = field(default_factory=list)
     waiting: set[AckKey] = field(default_factory=set)
+    sent_ns: dict[AckKey, int] = field(default_factory=dict)
     last_ack_ns: int = 0
     ended: PlanEnded | None = None
 
@@ -49,7 +54,7 @@ class PlanLog:
         self._open: dict[str, OpenPlan] = {}
         self._plan_of: dict[AckKey, str] = {}
 
-    def intend(self, command: Command, market: str) -> AckKey:
+    def intend(self, command: Command, market: str, now_ns: int = 0) -> AckKey:
         """Note a command that arrived. The key is what answers it."""
         key = ack_key(command)
         decision = command.decision
@@ -59,10 +64,21 @@ class PlanLog:
         grace_ns = 0 if decision.intents else OPEN_PLAN_NS
         plan.deadline_ns = max(plan.deadline_ns, command.expires_ns + grace_ns)
         plan.market = plan.market or market
-        plan.intents.append(described(command))
+        plan.intents.append(described(command) | {"after_ms": _ms(now_ns - decision.decided_ns)})
         plan.waiting.add(key)
         self._plan_of[key] = decision.plan_id
         return key
+
+    def has_all(self, plan_id: str) -> bool:
+        """No further command of this plan is to be expected at once: all came, or they come one after the other."""
+        plan = self._open.get(plan_id)
+        return plan is None or not plan.decision.intents or len(plan.intents) >= plan.decision.intents
+
+    def sent(self, key: AckKey, now_ns: int) -> None:
+        """Note that a command went to the relayer."""
+        plan = self._open.get(self._plan_of.get(key, ""))
+        if plan is not None:
+            plan.sent_ns[key] = now_ns
 
     def end(self, told: PlanEnded) -> None:
         """Note how a plan of several steps ended; it closes once its last answers have come."""
@@ -86,7 +102,10 @@ class PlanLog:
             return
         plan.waiting.discard(key)
         plan.last_ack_ns = now_ns
-        ack: dict[str, Any] = {"action": key[0], "status": status, "after_ms": _ms(now_ns - plan.decision.decided_ns)}
+        decided_ns = plan.decision.decided_ns
+        ack: dict[str, Any] = {"action": key[0], "status": status, "after_ms": _ms(now_ns - decided_ns)}
+        if key in plan.sent_ns:
+            ack["sent_after_ms"] = _ms(plan.sent_ns.pop(key) - decided_ns)
         if key[1]:
             ack["client_order_id"] = key[1]
         if filled_e6:

@@ -39,11 +39,10 @@ class Bucket:
         self._fill(now_ns)
         self._level -= count * NS_PER_S
 
-    def ready_ns(self, count: int, now_ns: int) -> int:
-        """When ``count`` tokens will be there; ``now_ns`` if they are. ``count`` is at most ``burst``."""
-        self._fill(now_ns)
+    def ready_ns(self, count: int) -> int:
+        """When ``count`` tokens are there if nothing more is taken; a time that has passed if they are. ``count`` is at most ``burst``."""
         missing = count * NS_PER_S - self._level
-        return now_ns if missing <= 0 else now_ns - (-missing // self.per_s)
+        return self._at_ns if missing <= 0 else self._at_ns - (-missing // self.per_s)
 
     def _fill(self, now_ns: int) -> None:
         if now_ns > self._at_ns:

@@ -10,9 +10,6 @@ from pipeline.messages.market import BookSnapshot, MarketResolved, MarketUnivers
 from pipeline.messages.orders import PlaceOrder, VenueState
 from pipeline.trading.orders import Order
 
-MAX_BATCH = 15
-"""The most orders in one call: POST /orders takes no more (polymarket.md section 4.4, seen 2026-11-22)."""
-
 
 class Relayer(Protocol):
     """Takes orders and says what became of them, as ``RelayerEvent``s in the order in which they happened.
@@ -27,7 +24,7 @@ class Relayer(Protocol):
         """Send one order; the executor has journalled it and passed it through risk."""
 
     def submit_many(self, orders: Sequence[PlaceOrder], now_ns: int) -> Iterable[RelayerEvent]:
-        """Send at most ``MAX_BATCH`` orders, each taken or refused for itself; one after the other unless a relayer can do better."""
+        """Send at most ``MAX_BATCH`` orders, each taken or refused for itself; one by one unless a relayer can do better."""
         for order in orders:
             yield from self.submit(order, now_ns)
 
@@ -49,7 +46,7 @@ class Relayer(Protocol):
         """The orders that the journal holds open, after a restart. Not asked of a relayer that forgets."""
         return ()
 
-    def on_resolved(self, told: MarketResolved, now_ns: int) -> Iterable[RelayerEvent]:
+    def on_resolved(self, resolved: MarketResolved, now_ns: int) -> Iterable[RelayerEvent]:
         """A market ended."""
         return ()
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.bus.stage import Gap, PeerStarted
 from pipeline.messages import Message
 from pipeline.messages.control import Committed
 from pipeline.messages.edges import RelayerEvent
@@ -26,8 +28,9 @@ from pipeline.messages.orders import (
     Resume,
 )
 from pipeline.messages.records import AuditRecord, FillRecord, HaltRecord, OrderRecord
-from pipeline.trading.risk import Limits
+from pipeline.trading.limits import Limits
 from pipeline.venue.fake_relayer import FakeRelayer
+from pipeline.venue.relayer import Relayer
 from processes.executor import Executor
 
 MS = 1_000_000
@@ -78,8 +81,8 @@ def cancel(counter: int, **values: object) -> CancelOrder:
     return CancelOrder(**{**known, **values})  # type: ignore[arg-type]
 
 
-def ready(ratio: str = "0", limits: Limits = LIMITS) -> Executor:
-    executor = Executor(FakeRelayer(Decimal(ratio)), limits, "fake")
+def ready(ratio: str = "0", limits: Limits = LIMITS, relayer: Relayer | None = None, **options: Any) -> Executor:
+    executor = Executor(relayer or FakeRelayer(Decimal(ratio)), limits, "fake", **options)
     list(executor.start(T))
     for msg in (MarketUniverse(ts_ns=T, markets=(MARKET,)), book(), Committed(ts_ns=T, producer="executor@1f", seq=0)):
         list(executor.handle(msg, T))
@@ -95,16 +98,49 @@ def tell(messages: Iterable[Message]) -> list[tuple[str, str]]:
     return told
 
 
-def test_it_accepts_nothing_before_the_writer_said_what_it_holds_of_its_records() -> None:
+def test_it_accepts_nothing_before_the_writer_was_heard_and_the_books_have_come() -> None:
     executor = Executor(FakeRelayer("1"), LIMITS, "fake")
     (first,) = executor.start(T)
-    assert isinstance(first, ExecSnapshot) and not first.accepts
+    assert isinstance(first, ExecSnapshot) and (first.accepts, first.reason) == (False, "waiting for the writer")
     (answer,) = executor.handle(place(1), T)
     assert isinstance(answer, ExecSnapshot) and not answer.accepts
     assert not list(executor.handle(Committed(ts_ns=T, producer="another", seq=0), T))
-    (now,) = executor.handle(Committed(ts_ns=T, producer="executor", seq=0), T)
+    assert not list(executor.handle(Committed(ts_ns=T, producer="executor", seq=0), T))
+    assert not list(executor.handle(MarketUniverse(ts_ns=T, markets=(MARKET,)), T))
+    (answer,) = executor.handle(place(1), T)
+    assert isinstance(answer, ExecSnapshot) and (answer.accepts, answer.reason) == (False, "waiting for books")
+    (now,) = executor.handle(book(), T)
     assert isinstance(now, ExecSnapshot) and now.accepts
     assert not list(executor.handle(Committed(ts_ns=T, producer="executor", seq=3), T))
+    assert executor.counts()["refused"] == 2
+    assert not executor.ledger.counters
+
+
+def test_books_that_do_not_come_are_waited_for_no_longer_than_told() -> None:
+    executor = Executor(FakeRelayer("1"), LIMITS, "fake", books_wait_ns=2_000 * MS)
+    list(executor.start(T))
+    list(executor.handle(Committed(ts_ns=T, producer="executor", seq=0), T))
+    assert executor.next_timer_ns() == T + 2_000 * MS
+    (now,) = executor.on_timer(T + 2_000 * MS)
+    assert isinstance(now, ExecSnapshot) and now.accepts
+    assert executor.next_timer_ns() is None
+
+
+def test_a_new_book_builder_is_waited_for_like_the_first() -> None:
+    executor = ready()
+    (away,) = executor.peer_started(PeerStarted("book", "book_builder", "another"), T)
+    assert isinstance(away, ExecSnapshot) and (away.accepts, away.reason) == (False, "waiting for books")
+    (again,) = executor.handle(book(), T + MS)
+    assert isinstance(again, ExecSnapshot) and again.accepts
+
+
+def test_a_book_of_which_something_was_lost_is_not_traded_on_until_it_comes_again() -> None:
+    executor = ready()
+    list(executor.missed(Gap("book", "book.yes", "book_builder", 3, 5), T))
+    (refused,) = [msg for msg in executor.handle(place(1), T) if isinstance(msg, OrderUpdate)]
+    assert refused.reason == "no book of yes is known"
+    list(executor.handle(book(), T))
+    assert ("OrderRecord", "live") in tell(executor.handle(place(2), T))
 
 
 def test_the_record_is_out_before_the_relayer_sees_the_order() -> None:
@@ -115,8 +151,8 @@ def test_the_record_is_out_before_the_relayer_sees_the_order() -> None:
             self.seen += 1
             return super().submit(order, now_ns)
 
-    executor = ready()
-    executor.relayer = relayer = Watched("0")
+    relayer = Watched("0")
+    executor = ready(relayer=relayer)
     said = iter(executor.handle(place(1), T))
     record = next(said)
     assert isinstance(record, OrderRecord) and record.status == "submitted"
@@ -197,7 +233,7 @@ def test_a_cancel_is_carried_out_and_a_second_one_told_how_it_stands() -> None:
 
 
 def test_a_cancel_of_an_unknown_order_is_answered_with_all_that_is_held() -> None:
-    assert tell(ready().handle(cancel(9), T)) == [("ExecSnapshot", ""), ("AuditRecord", "rejected")]
+    assert tell(ready().handle(cancel(9), T)) == [("AuditRecord", "rejected"), ("ExecSnapshot", "")]
 
 
 def test_cancel_all_ends_the_orders_of_one_strategy() -> None:

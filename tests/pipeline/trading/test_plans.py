@@ -34,16 +34,20 @@ CANCEL = CancelOrder(ts_ns=100 * MS, client_order_id="a", expires_ns=2_100 * MS,
 
 def test_a_plan_closes_when_all_its_commands_came_and_are_answered() -> None:
     plans = PlanLog("fake")
-    cancel, order = plans.intend(CANCEL, "m"), None
+    cancel = plans.intend(CANCEL, "m", 100 * MS)
+    plans.sent(cancel, 101 * MS)
     plans.acknowledge(cancel, "cancelled", 101 * MS)
     assert not list(plans.closed(101 * MS))
-    order = plans.intend(place("b"), "m")
-    assert not list(plans.closed(102 * MS))
+    assert not plans.has_all("p")
+    order = plans.intend(place("b"), "m", 102 * MS)
+    assert plans.has_all("p")
+    plans.sent(order, 104 * MS)
+    assert not list(plans.closed(104 * MS))
     plans.acknowledge(order, "live", 107 * MS)
     (audit,) = plans.closed(107 * MS)
     assert (audit.plan_id, audit.duration_ms, audit.outcome, audit.reason) == ("p", 7, "complete", "why")
     assert json.loads(audit.intents) == [
-        {"action": "cancel", "client_order_id": "a"},
+        {"action": "cancel", "client_order_id": "a", "after_ms": 0},
         {
             "action": "place",
             "client_order_id": "b",
@@ -53,11 +57,12 @@ def test_a_plan_closes_when_all_its_commands_came_and_are_answered() -> None:
             "size": "20",
             "order_type": "GTC",
             "post_only": True,
+            "after_ms": 2,
         },
     ]
     assert json.loads(audit.acks) == [
-        {"action": "cancel", "status": "cancelled", "after_ms": 1, "client_order_id": "a"},
-        {"action": "place", "status": "live", "after_ms": 7, "client_order_id": "b"},
+        {"action": "cancel", "status": "cancelled", "after_ms": 1, "sent_after_ms": 1, "client_order_id": "a"},
+        {"action": "place", "status": "live", "after_ms": 7, "sent_after_ms": 4, "client_order_id": "b"},
     ]
     assert not list(plans.closed(10**12))
 

@@ -16,7 +16,7 @@ def test_a_full_bucket_gives_its_burst_and_then_its_rate() -> None:
     now = 1_000 * S
     assert bucket.take(60, now)
     assert not bucket.take(1, now)
-    assert bucket.ready_ns(1, now) == now + S // 40
+    assert bucket.ready_ns(1) == now + S // 40
     assert not bucket.take(1, now + S // 40 - 1)
     assert bucket.take(1, now + S // 40)
     assert bucket.available(now + 3 * S) == 60
@@ -26,7 +26,7 @@ def test_what_cannot_wait_is_taken_from_the_future() -> None:
     bucket = Bucket(per_s=10, burst=10)
     bucket.charge(25, S)
     assert bucket.available(S) == -15
-    assert bucket.ready_ns(1, S) == S + 1_600_000_000
+    assert bucket.ready_ns(1) == S + 1_600_000_000
     assert bucket.take(1, S + 1_600_000_000)
 
 
@@ -38,7 +38,7 @@ def test_over_any_stretch_no_more_passes_than_burst_and_rate(per_s: int, burst: 
         if bucket.take(count, now):
             passed.append((now, count))
         elif count <= burst:
-            ready = bucket.ready_ns(count, now)
+            ready = bucket.ready_ns(count)
             assert ready > now
             assert bucket.available(ready) >= count
             now = ready

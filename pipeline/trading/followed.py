@@ -1,0 +1,109 @@
+"""What the executor knows of the market: the followed markets, the latest book of each token, and whether any book is heard of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.base.units import complement_e6
+from pipeline.market.confidence import SHOWN
+from pipeline.messages.market import BookSnapshot, Market
+from pipeline.trading.policy import mirrored, other_token
+
+
+class Followed:
+    """Books and markets by token. A market that left the universe is remembered, as something of it may still be held.
+
+    ``missing`` are the tokens of the universe of which no book has come yet, nor of their market's other token; it is None before a
+    universe has come. ``link_up`` is False from when every book is stale until one of them is heard of again.
+    """
+
+    def __init__(self) -> None:
+        self.books: dict[str, BookSnapshot] = {}
+        self.missing: set[str] | None = None
+        self.link_up = True
+        self._markets: dict[str, Market] = {}
+        self._known: dict[str, Market] = {}
+        self._events: dict[str, dict[str, None]] = {}
+        self._heard = 0
+        self._stale = 0
+
+    def on_universe(self, markets: Iterable[Market]) -> None:
+        """The followed markets, whole."""
+        self._markets = {token_id: market for market in markets for token_id in market.token_ids}
+        for market in self._markets.values():
+            self._known[market.market_id] = market
+            if event_of(market):
+                self._events.setdefault(event_of(market), {})[market.market_id] = None
+        self.missing = {token_id for token_id in self._markets if self.book(token_id) is None}
+
+    def on_book(self, book: BookSnapshot) -> None:
+        """A token's latest book."""
+        token_id = book.token_id
+        before = self.books.get(token_id)
+        self.books[token_id] = book
+        if before is None and self.missing:
+            self.missing.discard(token_id)
+            market = self._markets.get(token_id)
+            if market is not None:
+                self.missing.discard(other_token(market, token_id))
+        if before is None or before.state != book.state:
+            self._count(before, -1)
+            self._count(book, 1)
+            if self._heard:
+                self.link_up = True
+            elif self._stale:
+                self.link_up = False
+
+    def forget_books(self) -> None:
+        """Who makes the books has started again: what it said before is history."""
+        self.books = {}
+        self._heard = self._stale = 0
+        self.missing = None if self.missing is None else set(self._markets)
+
+    def forget_book(self, token_id: str) -> None:
+        """Something of this token's book was lost."""
+        before = self.books.pop(token_id, None)
+        self._count(before, -1)
+
+    @property
+    def is_complete(self) -> bool:
+        """Every followed token has a book, its own or the other outcome's."""
+        return self.missing is not None and not self.missing
+
+    def market(self, token_id: str) -> Market | None:
+        """The followed market of a token."""
+        return self._markets.get(token_id)
+
+    def book(self, token_id: str) -> BookSnapshot | None:
+        """The token's book; without one, the other outcome's seen from this side."""
+        book = self.books.get(token_id)
+        market = self._markets.get(token_id)
+        if book is not None or market is None:
+            return book
+        other = self.books.get(other_token(market, token_id))
+        return mirrored(other, token_id) if other is not None else None
+
+    def mid_e6(self, token_id: str) -> int | None:
+        """The mid of the token's book, or one minus the other outcome's; None without either."""
+        book = self.books.get(token_id)
+        if book is not None and book.mid_e6 is not None:
+            return book.mid_e6
+        market = self._markets.get(token_id)
+        other = self.books.get(other_token(market, token_id)) if market is not None else None
+        mid = other.mid_e6 if other is not None else None
+        return None if mid is None else complement_e6(mid)
+
+    def event(self, market: Market) -> tuple[Market, ...]:
+        """All markets ever followed of this one's event, itself included."""
+        names = self._events.get(event_of(market), {})
+        return tuple(self._known[name] for name in names) or (market,)
+
+    def _count(self, book: BookSnapshot | None, change: int) -> None:
+        if book is not None:
+            self._heard += change * (book.state in SHOWN)
+            self._stale += change * (book.state == "STALE")
+
+
+def event_of(market: Market) -> str:
+    """The name of the group of markets that resolve together: its neg-risk market's, else its event's; "" if it stands alone."""
+    return market.neg_risk_market_id or market.event_id

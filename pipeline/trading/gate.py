@@ -1,0 +1,91 @@
+"""Where an order is stopped or let through: the situation as it is at this moment, put before every check."""
+
+from __future__ import annotations
+
+from pipeline.messages.market import Market
+from pipeline.messages.orders import PlaceOrder
+from pipeline.trading.exposure import Asked, Held, event_loss_e6, market_loss_e6, market_values_e6
+from pipeline.trading.followed import Followed
+from pipeline.trading.ledger import Ledger
+from pipeline.trading.limits import Limits, Situation
+from pipeline.trading.rate_limits import Bucket, Window
+from pipeline.trading.risk import refusal
+from pipeline.trading.venue_state import VenueWatch
+
+
+class Gate:
+    """Asks every check about an order, with what the ledger holds, the books show and the venue answers. It changes none of them."""
+
+    def __init__(self, limits: Limits, ledger: Ledger, followed: Followed, venue: VenueWatch, orders: Bucket) -> None:
+        self.limits = limits
+        self.errors = Window()
+        self._ledger, self._followed, self._venue, self._orders = ledger, followed, venue, orders
+
+    def objection(self, asked: PlaceOrder, now_ns: int, halted: str | None) -> str:
+        """Why an order does not leave; "" if it may. ``halted``: why trading is halted, None if it is not."""
+        return refusal(asked, self.situation(asked, now_ns, halted), self.limits)
+
+    def situation(self, asked: PlaceOrder, now_ns: int, halted: str | None) -> Situation:
+        """What the checks may know about this order."""
+        ledger, token_id = self._ledger, asked.token_id
+        market = self._followed.market(token_id)
+        rivals = ledger.in_market(asked.market)
+        open_here = [order for order in rivals if order.token_id == token_id]
+        free_e6 = ledger.free_e6(asked.decision.strategy, token_id, asked.market)
+        ends = asked.side == "SELL" and asked.size_e6 <= free_e6
+        before, after = (0, 0), (0, 0)
+        if market is not None and asked.price_e6 > 0 and asked.size_e6 > 0:
+            before, after = self._losses_e6(market, asked)
+        return Situation(
+            mode=ledger.mode,
+            market=market,
+            book=self._followed.book(token_id),
+            open_orders=len(ledger.open),
+            at_stake_e6=ledger.at_stake_e6,
+            free_e6=free_e6,
+            rivals=rivals,
+            now_ns=now_ns,
+            halted=halted,
+            venue_state=self._venue.state,
+            starts=not ends and not ledger.has_begun(asked.decision.plan_id),
+            inventory_e6=sum(held.inventory_e6 for held in ledger.portfolio.in_market(asked.market) if held.token_id == token_id),
+            buying_e6=sum(order.remaining_e6 for order in open_here if order.side == "BUY"),
+            selling_e6=sum(order.remaining_e6 for order in open_here if order.side == "SELL"),
+            market_loss_e6=(before[0], after[0]),
+            event_loss_e6=(before[1], after[1]),
+            day_e6=self.day_e6(now_ns),
+            errors=self.errors.count(now_ns),
+            orders_left=self._orders.available(now_ns),
+        )
+
+    def day_e6(self, now_ns: int) -> int:
+        """What the UTC day has brought: what was realised, less what the open positions have lost against their cost at the mids."""
+        unrealised = 0
+        for holding in self._ledger.portfolio:
+            if holding.inventory_e6:
+                unrealised += holding.unrealised_e6(self._followed.mid_e6(holding.token_id)) or 0
+        return self._ledger.day.result_e6(now_ns) + min(0, unrealised)
+
+    def _losses_e6(self, market: Market, asked: PlaceOrder) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The worst loss of (the market, its event), without this order and with it."""
+        group = self._followed.event(market)
+        others = [self._values_e6(other) for other in group if other.market_id != market.market_id]
+        exclusive = bool(market.neg_risk) and bool(market.neg_risk_market_id)
+        without = self._values_e6(market)
+        order = (asked.token_id, asked.side, asked.price_e6, asked.size_e6)
+        with_it = self._values_e6(market, order)
+        return (
+            (market_loss_e6(without), event_loss_e6([without, *others], exclusive)),
+            (market_loss_e6(with_it), event_loss_e6([with_it, *others], exclusive)),
+        )
+
+    def _values_e6(self, market: Market, *more: Asked) -> tuple[int, ...]:
+        held: list[Held] = [
+            (holding.token_id, holding.inventory_e6, holding.cost_e6)
+            for holding in self._ledger.portfolio.in_market(market.market_id)
+            if holding.inventory_e6
+        ]
+        asked: list[Asked] = [
+            (order.token_id, order.side, order.price_e6, order.remaining_e6) for order in self._ledger.in_market(market.market_id)
+        ]
+        return market_values_e6(market, held, [*asked, *more])
