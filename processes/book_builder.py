@@ -10,18 +10,20 @@ import click
 
 from pipeline.base.config import Config
 from pipeline.base.errors import BadFrame
-from pipeline.base.units import NS_PER_MS, NS_PER_S, parse_price_e6, parse_size_e6
+from pipeline.base.units import NS_PER_MS, parse_price_e6, parse_size_e6
 from pipeline.bus.stage import Gap, PeerStarted, Stage
+from pipeline.market.ages import AgeLimits, check_ages
 from pipeline.market.book import CrossedBook
-from pipeline.market.budget import ResyncBudget
 from pipeline.market.confidence import SHOWN
 from pipeline.market.hashed import HashedBook
+from pipeline.market.reports import Reports
+from pipeline.market.resyncs import Resyncs
 from pipeline.market.sequenced import SequencedBook
 from pipeline.market.shelf import Shelf
 from pipeline.market.spot import SpotChecks
-from pipeline.market.token_book import BookRules, MarketFeed, TokenBook, venue_ns_of
+from pipeline.market.token_book import BookRules, TokenBook, is_provided, venue_ns_of
 from pipeline.messages import Message
-from pipeline.messages.control import FROZEN, BookWanted, JobDue
+from pipeline.messages.control import FROZEN, JobDue
 from pipeline.messages.market import (
     BadFeedFrame,
     BookDelta,
@@ -36,8 +38,6 @@ from pipeline.messages.market import (
 )
 from processes.options import process_options, run_process
 
-STATUS_EVERY_NS = NS_PER_S
-CHECKS_EVERY_NS = 60 * NS_PER_S
 SPOT_CHECKED = frozenset({"fake", "polymarket"})
 """Venues whose books the gateway compares with a REST interface."""
 UNVOUCHED_TURNS = 3
@@ -73,18 +73,15 @@ class BookBuilder(Stage):
             publish_tops=publish_tops,
             resync=resync,
         )
-        self.staleness_ns = staleness_ms * NS_PER_MS
+        self.ages = AgeLimits(staleness_ms * NS_PER_MS, unvouched_ms * NS_PER_MS)
         self.shelf = Shelf(self.rules)
         self.feeds, self.hashed, self.sequenced = self.shelf.feeds, self.shelf.hashed, self.shelf.sequenced
-        self.unvouched_ns = unvouched_ms * NS_PER_MS
-        self._budget = ResyncBudget(resyncs_per_minute)
+        self._resyncs = Resyncs(self.shelf, resyncs_per_minute)
+        self._reports = Reports(self.shelf)
         self._spots = SpotChecks()
         self._resolved: dict[str, MarketResolved] = {}
         self._timers: list[tuple[int, str]] = []
         self._timed: dict[str, int] = {}
-        self._unsaid: list[MarketFeed] = []
-        self._status_due_ns: int | None = None
-        self._checks_due_ns: int | None = None
         self._heard_ns = 0
         self._now_ns = 0
         self._bad_frames = 0
@@ -101,8 +98,8 @@ class BookBuilder(Stage):
             out = book.take_delta(msg, now_ns)
             feed = book.feed
             if not feed.unsaid:
-                self._say_later(feed, now_ns)
-            return self._with_wants(feed, out, now_ns) if feed.wanting else out
+                self._reports.say_later(feed, now_ns)
+            return self._resyncs.with_wants(feed, out, now_ns) if feed.wanting else out
         if kind is VenuePriceChange:
             self._heard_ns = now_ns
             assert isinstance(msg, VenuePriceChange)
@@ -116,7 +113,7 @@ class BookBuilder(Stage):
         except BadFrame:
             book.count("invalid")
             out = book.doubt(now_ns, "a frame was refused")
-        if book.needs_feed == "frozen":
+        if book.needs_feed:
             self._thaw(book)
         return self._after(book, out, now_ns)
 
@@ -127,7 +124,7 @@ class BookBuilder(Stage):
             case JobDue(job="snapshot"):
                 return self._snapshots(now_ns)
             case JobDue(job="staleness"):
-                return self._check_age(now_ns)
+                return check_ages(self.shelf.all(), self._heard_ns, self.ages, now_ns)
             case JobDue():
                 return NOTHING
         self._heard_ns = now_ns
@@ -165,12 +162,12 @@ class BookBuilder(Stage):
         try:
             if msg.source == "spot" and trusted and isinstance(book, HashedBook):
                 out = self._spots.take(book, msg, now_ns)
-            elif msg.source != "ws" and book.needs_feed:
+            elif book.needs_feed and (is_provided(msg) or (book.needs_feed == "frozen" and msg.source != "ws")):
                 book.count("books_not_of_the_feed")
                 return []
             else:
                 out = book.take_book(msg, now_ns)
-                if msg.source == "ws":
+                if not is_provided(msg):
                     book.needs_feed = ""
         except CrossedBook:
             book.count("crossed")
@@ -181,11 +178,11 @@ class BookBuilder(Stage):
         return self._after(book, out, now_ns)
 
     def _thaw(self, book: HashedBook) -> None:
-        """A token that the feed had left out is told of again: if that did not heal it, any fresh book now can."""
+        """A token that the feed had left out is told of again: if that did not heal it, any fresh book can from here on."""
         book.needs_feed = ""
         if book.awaiting:
             book.awaiting = False
-            self._budget.settled(book.token_id)
+            self._resyncs.settled(book.token_id)
             book.want("resumed")
 
     def _on_trade(self, msg: VenueTrade, now_ns: int) -> list[Message]:
@@ -196,7 +193,7 @@ class BookBuilder(Stage):
                 raise ValueError(f"side {msg.side!r} is neither BUY nor SELL")
         except ValueError:
             feed.counts["invalid"] += 1
-            self._say_later(feed, now_ns)
+            self._reports.say_later(feed, now_ns)
             return []
         feed.trades += 1
         feed.updated_ns = msg.ts_ns
@@ -215,7 +212,7 @@ class BookBuilder(Stage):
         ]
         for book in feed.tokens:
             out += self._after(book, book.take_trade(now_ns), now_ns)
-        self._say_later(feed, now_ns)
+        self._reports.say_later(feed, now_ns)
         return out
 
     def _on_universe(self, msg: MarketUniverse, now_ns: int) -> list[Message]:
@@ -224,23 +221,18 @@ class BookBuilder(Stage):
         for feed in self.shelf.follow(msg.markets):
             for book in feed.tokens:
                 out += book.flush(now_ns)
-                out += self._checks_of(book, now_ns)
-                self._budget.settled(book.token_id)
+                out += self._reports.checks_of(book, now_ns)
+                self._resyncs.settled(book.token_id)
             out.append(feed.status(now_ns))
         return out
 
     def _on_link(self, msg: FeedStatus, now_ns: int) -> list[Message]:
         """A link that is down takes its tokens' books with it, until what comes next on the feed proves them."""
-        books = self.shelf.known(msg.token_ids)
-        if msg.state == "up":
-            for book in books:
-                book.needs_feed = "" if book.needs_feed == "link" else book.needs_feed
-            return []
         if msg.state != "down":
             return []
         reason = f"link {msg.link_id} is down" + (f": {msg.reason}" if msg.reason else "")
         out: list[Message] = []
-        for book in books:
+        for book in self.shelf.known(msg.token_ids):
             if isinstance(book, HashedBook):
                 book.needs_feed = book.needs_feed or "link"
             out += self._after(book, book.silent(now_ns, reason), now_ns)
@@ -251,7 +243,7 @@ class BookBuilder(Stage):
         if msg.market:
             feed = self.shelf.feed(msg.market)
             feed.counts["invalid"] += 1
-            self._say_later(feed, now_ns)
+            self._reports.say_later(feed, now_ns)
         book = self.shelf.hashed.get(msg.token_id)
         return [] if book is None else self._after(book, book.doubt(now_ns, f"a frame was refused: {msg.reason}"), now_ns)
 
@@ -309,13 +301,10 @@ class BookBuilder(Stage):
     # --- time ------------------------------------------------------------------------------------------------------
 
     def next_timer_ns(self) -> int | None:
-        due = self._status_due_ns
+        due = self._reports.due_ns
         if self._timers and (due is None or self._timers[0][0] < due):
             due = self._timers[0][0]
-        checks = self._checks_due_ns
-        if checks is not None and (due is None or checks < due):
-            due = checks
-        for other in (self._budget.due_ns, self._spots.due_ns):
+        for other in (self._resyncs.due_ns, self._spots.due_ns):
             if other is not None and (due is None or other < due):
                 due = other
         return due
@@ -333,24 +322,22 @@ class BookBuilder(Stage):
                 done = book.deadline(now_ns) if book.due_ns is not None and book.due_ns <= now_ns else []
                 out += self._after(book, done, now_ns)
         for kept, cause, reason in self._spots.overdue(now_ns):
+            if self.shelf.find(kept.token_id) is not kept:
+                continue
             if cause == FROZEN:
                 kept.needs_feed = "frozen"
             out += self._after(kept, kept.lost(now_ns, cause, reason), now_ns)
-        out += self._ask(now_ns)
-        if self._checks_due_ns is not None and now_ns >= self._checks_due_ns:
-            out += self._checks(now_ns)
-        if self._status_due_ns is not None and now_ns >= self._status_due_ns:
-            out += self._statuses(now_ns)
-        return out
+        out += self._resyncs.ask(now_ns)
+        return out + self._reports.due(now_ns)
 
     def stop(self, now_ns: int) -> Iterable[Message]:
         """Apply what is still held back, and say how every market stands."""
         out: list[Message] = []
         for book in self.shelf.all():
             out += book.flush(now_ns)
-            out += self._checks_of(book, now_ns)
-            self._say_later(book.feed, now_ns)
-        return out + self._statuses(now_ns)
+            out += self._reports.checks_of(book, now_ns)
+            self._reports.say_later(book.feed, now_ns)
+        return out + self._reports.statuses(now_ns)
 
     # --- small steps -----------------------------------------------------------------------------------------------
 
@@ -361,38 +348,12 @@ class BookBuilder(Stage):
             self._timed[book.token_id] = due_ns
             heapq.heappush(self._timers, (due_ns, book.token_id))
         if not book.feed.unsaid:
-            self._say_later(book.feed, now_ns)
+            self._reports.say_later(book.feed, now_ns)
         if not book.awaiting and not book.feed.wanting:
-            self._budget.settled(book.token_id)
+            self._resyncs.settled(book.token_id)
         if book.snapshot_due and book.is_whole:
             out = [*out, *self._stored(book, now_ns)]
-        return self._with_wants(book.feed, out, now_ns) if book.feed.wanting else out
-
-    def _with_wants(self, feed: MarketFeed, out: list[Message], now_ns: int) -> list[Message]:
-        for book in feed.wanting:
-            self._budget.want(book.token_id, now_ns)
-        feed.wanting.clear()
-        return [*out, *self._ask(now_ns)]
-
-    def _ask(self, now_ns: int) -> list[Message]:
-        """Ask for the fresh books whose turn it is."""
-        out: list[Message] = []
-        while (turn := self._budget.take(now_ns)) is not None:
-            token_id, spent = turn
-            book = self.shelf.find(token_id)
-            if book is None or not book.awaiting:
-                self._budget.settled(token_id)
-            elif spent:
-                out += book.give_up(now_ns)
-            else:
-                out += book.asked(now_ns)
-                book.count("books_wanted")
-                out.append(
-                    BookWanted(
-                        ts_ns=now_ns, token_id=token_id, market=book.feed.market_id, cause=book.wanted, last_seq=book.last_seq
-                    )
-                )
-        return out
+        return self._resyncs.with_wants(book.feed, out, now_ns) if book.feed.wanting else out
 
     def _snapshots(self, now_ns: int) -> list[Message]:
         """Every book for the database: at once, or when its open batch has ended."""
@@ -408,60 +369,6 @@ class BookBuilder(Stage):
         book.snapshot_due = False
         row = book.stored(now_ns, "periodic")
         return [] if row is None else [row]
-
-    def _check_age(self, now_ns: int) -> list[Message]:
-        """Tell quiet from dead: a token without news is quiet while others are heard, and stale when nothing is, or when too long
-        nothing has vouched for it: neither a change nor a spot check.
-        """
-        out: list[Message] = []
-        silent = now_ns - self._heard_ns > self.staleness_ns
-        for book in self.shelf.all():
-            unheard_ns = now_ns - book.heard_ns
-            if unheard_ns <= self.staleness_ns:
-                continue
-            unvouched_ns = min(unheard_ns, now_ns - book.vouched_ns)
-            if silent:
-                out += book.silent(now_ns, f"nothing heard for {(now_ns - self._heard_ns) // NS_PER_MS} ms")
-            elif self.unvouched_ns and unvouched_ns > self.unvouched_ns:
-                out += book.silent(now_ns, f"neither a change nor a spot check for {unvouched_ns // NS_PER_MS} ms")
-            else:
-                out += book.quiet(now_ns)
-        return out
-
-    def _say_later(self, feed: MarketFeed, now_ns: int) -> None:
-        """Have the market's status said within a second."""
-        if feed.unsaid:
-            return
-        feed.unsaid = True
-        self._unsaid.append(feed)
-        if self._status_due_ns is None:
-            self._status_due_ns = now_ns + STATUS_EVERY_NS
-        if self._checks_due_ns is None:
-            self._checks_due_ns = _minute_of(now_ns) + CHECKS_EVERY_NS
-
-    def _statuses(self, now_ns: int) -> list[Message]:
-        feeds, self._unsaid = self._unsaid, []
-        self._status_due_ns = None
-        for feed in feeds:
-            feed.unsaid = False
-        return [feed.status(now_ns) for feed in feeds]
-
-    def _checks(self, now_ns: int) -> list[Message]:
-        """The hash checks of the minute that has ended, of every token that had any; again a minute later while something goes on."""
-        out = [told for book in self.shelf.all() for told in self._checks_of(book, now_ns)]
-        self._checks_due_ns = _minute_of(now_ns) + CHECKS_EVERY_NS if out or self._unsaid else None
-        return out
-
-    def _checks_of(self, book: TokenBook, now_ns: int) -> list[Message]:
-        """The hash checks of a token since they were last told."""
-        minute_ns = _minute_of(now_ns) if self._checks_due_ns is None else self._checks_due_ns - CHECKS_EVERY_NS
-        told = book.told_checks(minute_ns, now_ns)
-        return [] if told is None else [told]
-
-
-def _minute_of(now_ns: int) -> int:
-    """When the minute of a time began."""
-    return now_ns - now_ns % CHECKS_EVERY_NS
 
 
 def build(config: Config) -> BookBuilder:

@@ -26,7 +26,6 @@ from pipeline.messages.control import FROZEN, BookWanted
 from pipeline.messages.edges import SPOT_CHECK, FeedEnded, FetchBooks, FollowTokens, FrameSent, LinkEvent, RawFrame, RestBody
 from pipeline.messages.market import (
     BadFeedFrame,
-    BookSource,
     FeedStatus,
     LinkState,
     MarketResolved,
@@ -34,7 +33,8 @@ from pipeline.messages.market import (
     NewMarket,
     VenueBook,
 )
-from pipeline.venue.decode import HEARTBEATS, FrameDecoder, decode_books, named_tokens
+from pipeline.venue.answers import books_of
+from pipeline.venue.decode import HEARTBEATS, FrameDecoder, named_tokens
 from pipeline.venue.generic import GenericRules
 from pipeline.venue.mirror import Mirror
 from pipeline.venue.wanted import AskAgain, BooksWanted
@@ -228,8 +228,10 @@ class Gateway(Stage):
     # --- fresh books -----------------------------------------------------------------------------------------------
 
     def _want(self, wanted: BookWanted, now_ns: int) -> Iterable[Message]:
-        if wanted.cause == FROZEN and self._watch is not None:
-            return self._watch.frozen(wanted.token_id, now_ns)
+        if self._watch is not None:
+            renewed = self._watch.wanted(wanted.token_id, wanted.cause, now_ns)
+            if renewed or wanted.cause == FROZEN:
+                return renewed
         if self._wanted.want(wanted.token_id, wanted.market, wanted.cause, now_ns):
             return self._fetch([wanted.token_id], now_ns)
         return ()
@@ -254,11 +256,8 @@ class Gateway(Stage):
         spot = answer.cause == SPOT_CHECK
         if answer.token_ids and answer.status == 200:
             try:
-                for book in decode_books(answer.body, answer.ts_ns, "spot" if spot else _source(answer), self._rules(answer)):
-                    if book.token_id in answer.token_ids:
-                        found[book.token_id] = book
+                found = books_of(answer, self._wanted.market_of(answer.token_ids[0]))
             except BadFrame as error:
-                found.clear()
                 get_logger().warning(events.SNAPSHOT_FAILED, request=answer.request, reason=str(error))
         elif answer.status != 200:
             get_logger().warning(events.SNAPSHOT_FAILED, request=answer.request, status=answer.status, reason=answer.error)
@@ -272,12 +271,6 @@ class Gateway(Stage):
                 self._counts["books_failed"] += 1
                 self._wanted.failed(token_id, now_ns)
         return tuple(found.values())
-
-    def _rules(self, answer: RestBody) -> GenericRules:
-        """What a generic snapshot that names nothing is about: the one token that was asked for."""
-        token_id = answer.token_ids[0]
-        market = self._wanted.market_of(token_id) or token_id.rpartition("/")[0]
-        return GenericRules(market, token_id.removeprefix(f"{market}/"))
 
     # --- the rest of a stage ---------------------------------------------------------------------------------------
 
@@ -322,12 +315,6 @@ class Gateway(Stage):
     def _keep(self, msg: Message) -> None:
         if self._record is not None:
             self._record(msg)
-
-
-def _source(answer: RestBody) -> BookSource:
-    """Who answered: an inline provider puts its name before the token."""
-    word = answer.request.partition(" ")[0]
-    return "fake" if word == "fake" else "file" if word == "file" else "rest"
 
 
 @dataclass(frozen=True)

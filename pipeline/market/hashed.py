@@ -10,6 +10,7 @@ from __future__ import annotations
 from pipeline.base.errors import BadFrame
 from pipeline.market.batch import Batch
 from pipeline.market.book import CrossedBook, OrderBook, parse_changes
+from pipeline.market.compare import is_ghost
 from pipeline.market.confidence import SHOWN
 from pipeline.market.held import HeldChanges, newer
 from pipeline.market.proof import HashProof, Key, shrunk_prices
@@ -64,7 +65,8 @@ class HashedBook(TokenBook):
         return self._entry(msg, now_ns)
 
     def take_book(self, msg: VenueBook, now_ns: int) -> list[Message]:
-        """A whole book: a frame of the feed is the truth, a provider's answer is too unless it is older than what it should heal.
+        """A whole book: a frame of the feed is the truth, a provider's answer is too unless it is older than what it should heal, or
+        a ghost whose hash proves nothing.
 
         Raises BadFrame for a bad number, CrossedBook for a crossed book; ours stays as it was.
         """
@@ -83,6 +85,9 @@ class HashedBook(TokenBook):
         book = OrderBook.from_message(msg, old)
         if book.is_crossed:
             raise CrossedBook(f"book of {self.token_id} is crossed: {book.best_bid} at or above {book.best_ask}")
+        if provided and old is not None and not self.partial and is_ghost(book, old) and not self.proof.fits(book, key):
+            self.count("ghost_books")
+            return []
         out = [] if self.resolved else self.move("reopened", now_ns, "a book came")
         out += self._end_batch()
         feed = self.feed
@@ -287,7 +292,7 @@ class HashedBook(TokenBook):
         if batch is None:
             return []
         self._next_seq(batch.key[0], batch.ts_ns)
-        return [self._rows(batch.ts_ns, batch.events)] if batch.events else []
+        return [self.rows(batch.ts_ns, batch.events)] if batch.events else []
 
     # --- verdicts --------------------------------------------------------------------------------------------------
 
@@ -380,17 +385,7 @@ class HashedBook(TokenBook):
         if self.seq > self.feed.last_seq:
             self.feed.last_seq = self.seq
 
-    def _rows(self, ts_ns: int, events: tuple[LevelEvent, ...]) -> BookEvents:
-        return BookEvents(
-            ts_ns=ts_ns,
-            token_id=self.token_id,
-            market=self.feed.market_id,
-            seq=self.seq,
-            venue_ns=self.venue_ns,
-            events=events,
-        )
-
     def _unapplied(self, msg: VenuePriceChange) -> BookEvents:
         """The rows of a repeat: the sizes it states, and no change."""
         events = tuple(LevelEvent("bid" if is_bid else "ask", price, size, 0) for is_bid, price, size, _ in parse_changes(msg))
-        return self._rows(msg.ts_ns, events)
+        return self.rows(msg.ts_ns, events)

@@ -8,6 +8,7 @@ from pipeline.base.units import NS_PER_S
 from pipeline.market.liveness import Liveness, LivenessRules
 from pipeline.market.remedy import Remedies
 from pipeline.messages import Message
+from pipeline.messages.control import FROZEN
 from pipeline.messages.edges import SPOT_CHECK, FetchBooks, LinkEvent, Reconnect
 from pipeline.messages.market import Market, VenueBook, VenuePriceChange
 
@@ -59,9 +60,11 @@ class FeedWatch:
             self.liveness.link_down(event.link_id)
             self.remedies.link_down(event.link_id)
 
-    def frozen(self, token_id: str, now_ns: int) -> list[Message]:
-        """The feed is behind the venue about a token."""
-        return self.remedies.frozen(token_id, now_ns)
+    def wanted(self, token_id: str, cause: str, now_ns: int) -> list[Message]:
+        """A fresh book is wanted: what to ask of the websocket edge for it; nothing where the REST interface is to be asked."""
+        if cause == FROZEN:
+            return self.remedies.frozen(token_id, now_ns)
+        return self.remedies.wanted(token_id, now_ns)
 
     # --- time ------------------------------------------------------------------------------------------------------
 
