@@ -197,7 +197,8 @@ class BookSnapshot(Message, frozen=True, kw_only=True, gc=False):
 
     ``bids`` fall and ``asks`` rise in price, at most ``[book] depth`` levels a side. ``changed_bids`` and ``changed_asks`` are the
     levels its batch changed at any depth (size 0: gone). ``seq`` counts the books of the token (on the generic stream it is
-    the stream's). ``verified_ns`` is when the book was last proved equal to the venue's; 0 is never.
+    the stream's). ``verified_ns`` is when the book was last proved equal to the venue's; 0 is never. ``frame_ns`` is when the last
+    frame that it is made of reached us.
     """
 
     token_id: str
@@ -216,6 +217,7 @@ class BookSnapshot(Message, frozen=True, kw_only=True, gc=False):
     changed_bids: tuple[Level, ...] = ()
     changed_asks: tuple[Level, ...] = ()
     full_depth: bool = False
+    frame_ns: int = 0
 
     @property
     def key(self) -> str:

@@ -27,7 +27,8 @@ OPEN_STATUSES: frozenset[str] = frozenset({"new", "submitted", "live", "delayed"
 class Decision(msgspec.Struct, frozen=True, array_like=True):
     """Why a command was given: the plan it belongs to, what was seen, and what was expected.
 
-    ``intents`` counts the plan's commands; 0 is a plan whose commands come one after the other, until its PlanEnded.
+    ``intents`` counts the plan's commands; 0 is a plan whose commands come one after the other, until its PlanEnded. ``frame_ns`` is when
+    the frame reached us whose book prompted it; 0 if time, an answer or anything else did.
     """
 
     plan_id: str
@@ -37,6 +38,7 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
     decided_ns: int = 0
     expected_profit_e6: int = 0
     intents: int = 1
+    frame_ns: int = 0
 
 
 class PlaceOrder(Message, frozen=True, kw_only=True):

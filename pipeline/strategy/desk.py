@@ -40,6 +40,7 @@ class QuoteDesk:
         self._standing: dict[str, str] = {}
         self._wakes: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
+        self._frame_ns = 0
 
     # --- what comes in ---------------------------------------------------------------------------------------------
 
@@ -64,11 +65,13 @@ class QuoteDesk:
         token_id = book.token_id
         before = self._books.get(token_id)
         self._books[token_id] = book
+        self._frame_ns = book.frame_ns
         if token_id in self._quoted:
             yield from self._evaluate(token_id, now_ns)
         elif token_id in self._markets and (before is None or before.state != book.state):
             # The other outcome is the same book: it matters only if it is trusted differently.
             yield from self._evaluate(other_token(self._markets[token_id], token_id), now_ns)
+        self._frame_ns = 0
 
     def on_snapshot(self, snapshot: ExecSnapshot, now_ns: int) -> Iterator[Message]:
         """All that the executor holds."""
@@ -197,6 +200,7 @@ class QuoteDesk:
             decided_ns=now_ns,
             expected_profit_e6=targets.expected_profit_e6,
             intents=intents,
+            frame_ns=self._frame_ns,
         )
 
     def _send(self, market: str, changes: Changes, decision: Decision, now_ns: int) -> Iterator[Message]:
