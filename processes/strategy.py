@@ -17,6 +17,8 @@ from pipeline.messages.market import BookSnapshot, MarketUniverse
 from pipeline.messages.orders import ExecSnapshot, Fill, OrderUpdate, TradingHalted, TradingResumed
 from pipeline.strategy.base import Strategy
 from pipeline.strategy.desk import QuoteDesk
+from pipeline.strategy.dutch_desk import DutchDesk
+from pipeline.strategy.dutch_rules import DutchRules
 from pipeline.strategy.spread import SpreadCapture
 from pipeline.trading.policy import USUAL, FeedPolicy
 from processes.options import process_options, run_process
@@ -32,81 +34,122 @@ class StrategyEngine(Stage):
 
     role: ClassVar[str] = "strategy"
 
-    def __init__(self, strategies: Sequence[Strategy], session_id: str, ttl_ns: int, policy: FeedPolicy = USUAL) -> None:
-        """``policy`` says what each state of a book's confidence allows."""
-        self.desks = {strategy.name: QuoteDesk(strategy, session_id, ttl_ns, policy) for strategy in strategies}
+    def __init__(
+        self,
+        strategies: Sequence[Strategy],
+        session_id: str,
+        ttl_ns: int,
+        policy: FeedPolicy = USUAL,
+        dutch_book: DutchRules | None = None,
+    ) -> None:
+        """``policy`` says what each state of a book's confidence allows; without ``dutch_book`` nobody looks for complete sets."""
+        self.quoters = {strategy.name: QuoteDesk(strategy, session_id, ttl_ns, policy) for strategy in strategies}
+        self.desks: dict[str, QuoteDesk | DutchDesk] = dict(self.quoters)
+        self.dutch: DutchDesk | None = None
+        if dutch_book is not None:
+            self.dutch = DutchDesk(dutch_book, session_id, ttl_ns, policy, self._has_quotes)
+            self.desks[dutch_book.name] = self.dutch
+        self._desks = tuple(self.desks.values())
+        self._claims: frozenset[str] = frozenset()
 
     def handle(self, msg: Message, now_ns: int) -> Iterable[Message]:
         """One message."""
+        if isinstance(msg, BookSnapshot):
+            return self._on_book(msg, now_ns)
+        return self._told(msg, now_ns)
+
+    def _on_book(self, book: BookSnapshot, now_ns: int) -> Iterable[Message]:
+        """Most books ask for nothing: then nothing is built."""
+        answers = [answer for desk in self._desks if (answer := desk.on_book(book, now_ns))]
+        return self._settled(answers, now_ns) if answers else ()
+
+    def _told(self, msg: Message, now_ns: int) -> Iterator[Message]:
         match msg:
-            case BookSnapshot():
-                return self._each(desk.on_book(msg, now_ns) for desk in self.desks.values())
             case OrderUpdate() if msg.strategy in self.desks:
-                return self.desks[msg.strategy].on_update(msg, now_ns)
+                answers = [self.desks[msg.strategy].on_update(msg, now_ns)]
             case Fill() if msg.strategy in self.desks:
-                return self.desks[msg.strategy].on_fill(msg, now_ns)
+                answers = [self.desks[msg.strategy].on_fill(msg, now_ns)]
             case ExecSnapshot():
-                return self._each(desk.on_snapshot(msg, now_ns) for desk in self.desks.values())
+                answers = [desk.on_snapshot(msg, now_ns) for desk in self._desks]
             case MarketUniverse():
-                return self._each(desk.on_universe(msg, now_ns) for desk in self.desks.values())
+                answers = [desk.on_universe(msg, now_ns) for desk in self._desks]
             case TradingHalted() | TradingResumed():
                 halted = isinstance(msg, TradingHalted)
-                return self._each(desk.on_halt(halted, now_ns) for desk in self.desks.values())
+                answers = [desk.on_halt(halted, now_ns) for desk in self._desks]
             case JobDue(job="snapshot"):
-                return self._each(desk.portfolio_rows(now_ns) for desk in self.desks.values())
-        return ()
+                answers = [desk.portfolio_rows(now_ns) for desk in self._desks]
+            case _:
+                return
+        yield from self._settled(answers, now_ns)
+        if self.dutch is not None and self._claims:
+            yield from self._settled([self.dutch.poke(now_ns)], now_ns)
+
+    def _settled(self, answers: Iterable[Iterable[Message]], now_ns: int) -> Iterator[Message]:
+        """All answers; then, if the Dutch Book desk claims other markets than before, the quoters leave them or come back."""
+        for answer in answers:
+            yield from answer
+        if self.dutch is not None and self.dutch.claims is not self._claims:
+            self._claims = self.dutch.claims
+            for quoter in self.quoters.values():
+                yield from quoter.stand_aside(self._claims, now_ns)
+
+    def _has_quotes(self, market: str) -> bool:
+        return any(quoter.account.has_orders(market) for quoter in self.quoters.values())
 
     def missed(self, gap: Gap, now_ns: int) -> Iterable[Message]:
         """Words of the executor were lost: wait for its next snapshot."""
         if gap.stream == "exec":
-            self._forget()
+            self._forget(now_ns)
         return ()
 
     def peer_started(self, peer: PeerStarted, now_ns: int) -> Iterable[Message]:
         """A new executor holds other things than the old one said: wait for its snapshot."""
         if peer.stream == "exec":
-            self._forget()
+            self._forget(now_ns)
         return ()
 
     def next_timer_ns(self) -> int | None:
         """The first wake-up of any desk."""
         return min((due for desk in self.desks.values() if (due := desk.next_wake_ns()) is not None), default=None)
 
-    def on_timer(self, now_ns: int) -> Iterable[Message]:
+    def on_timer(self, now_ns: int) -> Iterator[Message]:
         """Decide where it was put off."""
-        return self._each(desk.wake(now_ns) for desk in self.desks.values())
+        yield from self._settled([desk.wake(now_ns) for desk in self._desks], now_ns)
 
-    def stop(self, now_ns: int) -> Iterable[Message]:
+    def stop(self, now_ns: int) -> Iterator[Message]:
         """Quotes do not outlive who watches over them."""
-        return self._each(desk.close(now_ns) for desk in self.desks.values())
+        for desk in self._desks:
+            yield from desk.close(now_ns)
 
     def counts(self) -> dict[str, int]:
         """Totals since the start."""
-        return {f"{name}_decisions": desk.decisions for name, desk in self.desks.items()}
+        return {name: count for desk in self._desks for name, count in desk.counts().items()}
 
-    def _forget(self) -> None:
-        for desk in self.desks.values():
-            desk.account.forget()
-
-    @staticmethod
-    def _each(answers: Iterable[Iterator[Message]]) -> Iterator[Message]:
-        for answer in answers:
-            yield from answer
+    def _forget(self, now_ns: int) -> None:
+        for desk in self._desks:
+            desk.forget(now_ns)
 
 
 def build(config: Config, session_id: str) -> StrategyEngine:
     """The engine with the strategies that ``[strategy]`` enables."""
     settings = config.settings
     ttl_ns = settings.execution.command_ttl_ms * NS_PER_MS
-    return StrategyEngine(strategies_of(settings), session_id, ttl_ns, FeedPolicy(settings.confidence))
+    return StrategyEngine(strategies_of(settings), session_id, ttl_ns, FeedPolicy(settings.confidence), dutch_book_of(settings))
 
 
 def strategies_of(settings: Settings) -> list[Strategy]:
-    """The enabled strategies, with their parameters."""
+    """The enabled quoting strategies, with their parameters."""
     strategies: list[Strategy] = []
     if settings.strategy.spread_capture:
         strategies.append(SpreadCapture.from_settings(settings.spread_capture))
     return strategies
+
+
+def dutch_book_of(settings: Settings) -> DutchRules | None:
+    """The rules of the Dutch Book desk; None if it is not enabled."""
+    if not settings.strategy.dutch_book:
+        return None
+    return DutchRules.from_settings(settings.dutch_book, settings.thresholds, settings.risk)
 
 
 @click.command()

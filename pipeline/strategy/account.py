@@ -13,6 +13,7 @@ from pipeline.messages.orders import (
     OpenOrder,
     OrderUpdate,
     PlaceOrder,
+    VenueState,
 )
 from pipeline.trading.diff import Quote
 from pipeline.trading.orders import client_order_id
@@ -33,6 +34,7 @@ class Account:
         self.mode: Mode = "fake"
         self.ready = False
         self.halted = False
+        self.venue_state: VenueState = "normal"
         self.counter = 0
         self.portfolio = Portfolio()
         self.exposure_e6 = 0
@@ -48,6 +50,10 @@ class Account:
     def may_command(self) -> bool:
         """The executor takes commands and trading is not halted."""
         return self.ready and not self.halted
+
+    def has_orders(self, market: str) -> bool:
+        """Something of this strategy may still trade in a market, also what is being cancelled."""
+        return bool(self._orders.get(market))
 
     def orders(self, market: str, now_ns: int) -> tuple[OpenOrder, ...]:
         """The open orders of a market, oldest first, without those that are being cancelled."""
@@ -89,6 +95,7 @@ class Account:
             if self._placing.get(name, 0) > now_ns
         ]
         self.ready, self.halted, self.mode = snapshot.accepts, snapshot.halted, snapshot.mode
+        self.venue_state = snapshot.venue_state
         self.counter = max(self.counter, snapshot.next_counters.get(self.strategy, 1) - 1)
         self._orders = {}
         self._exposures = {}

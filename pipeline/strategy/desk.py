@@ -7,19 +7,23 @@ import heapq
 import json
 from collections.abc import Iterator, Sequence
 
-from pipeline.base.units import NS_PER_S, complement_e6, format_e6
+from pipeline.base.units import NS_PER_S, format_e6
 from pipeline.messages import Message
 from pipeline.messages.market import BookSnapshot, Level, Market, MarketUniverse
 from pipeline.messages.orders import Decision, ExecSnapshot, Fill, OrderUpdate
 from pipeline.messages.records import Opportunity, PortfolioRow
 from pipeline.strategy.account import Account
 from pipeline.strategy.base import Strategy, Targets, View, stands_still
+from pipeline.strategy.marks import mark_e6, portfolio_row
 from pipeline.trading.diff import Changes, diff_quotes
 from pipeline.trading.policy import USUAL, FeedPolicy, heard_ns, other_token, quoted_tokens
 from pipeline.trading.portfolio import Holding
 
 REJECT_PAUSE_NS = 2 * NS_PER_S
 """After a rejection a market is left alone for so long: what was refused once is likely to be refused again."""
+
+ASIDE = "left to a plan of another strategy"
+"""Why nothing rests in a market where a plan would meet our own quotes."""
 
 
 class QuoteDesk:
@@ -41,6 +45,7 @@ class QuoteDesk:
         self._wakes: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
         self._frame_ns = 0
+        self._aside: frozenset[str] = frozenset()
 
     # --- what comes in ---------------------------------------------------------------------------------------------
 
@@ -98,6 +103,22 @@ class QuoteDesk:
         self.account.halted = halted
         for token_id in self._quoted:
             yield from self._evaluate(token_id, now_ns)
+
+    def stand_aside(self, markets: frozenset[str], now_ns: int) -> Iterator[Message]:
+        """Leave these markets, and only these, to another strategy: nothing rests in them."""
+        changed = self._aside ^ markets
+        self._aside = markets
+        for token_id, (market, _) in self._quoted.items():
+            if market.market_id in changed:
+                yield from self._evaluate(token_id, now_ns)
+
+    def forget(self, now_ns: int) -> None:
+        """The executor is a new one, or its words were lost."""
+        self.account.forget()
+
+    def counts(self) -> dict[str, int]:
+        """Totals since the start."""
+        return {f"{self.strategy.name}_decisions": self.decisions}
 
     def next_wake_ns(self) -> int | None:
         """When ``wake`` wants to be called next."""
@@ -165,7 +186,7 @@ class QuoteDesk:
         view = self.view(token_id, now_ns)
         if view is None:
             return
-        refused = self.strategy.refusal(view)
+        refused = ASIDE if market_id in self._aside else self.strategy.refusal(view)
         if not refused and now_ns < put_off_ns:
             self._wake_at(token_id, put_off_ns)
             return
@@ -211,31 +232,10 @@ class QuoteDesk:
         for quote in changes.places:
             yield self.account.place(quote, market, decision, now_ns)
 
-    # --- telling ---------------------------------------------------------------------------------------------------
+    # --- inside ----------------------------------------------------------------------------------------------------
 
     def _portfolio_row(self, holding: Holding, now_ns: int) -> PortfolioRow:
-        return PortfolioRow(
-            ts_ns=now_ns,
-            strategy=holding.strategy,
-            mode=self.account.mode,
-            token_id=holding.token_id,
-            market=holding.market,
-            inventory_e6=holding.inventory_e6,
-            cost_e6=holding.cost_e6,
-            realised_e6=holding.realised_e6,
-            unrealised_e6=holding.unrealised_e6(self._mark_e6(holding.token_id)),
-            fees_e6=holding.fees_e6,
-        )
-
-    def _mark_e6(self, token_id: str) -> int | None:
-        """The mid of a token's book, or one minus the other outcome's; None without either."""
-        book = self._books.get(token_id)
-        if book is not None and book.mid_e6 is not None:
-            return book.mid_e6
-        market = self._markets.get(token_id)
-        other = self._books.get(other_token(market, token_id)) if market else None
-        mid = other.mid_e6 if other else None
-        return None if mid is None else complement_e6(mid)
+        return portfolio_row(holding, self.account.mode, mark_e6(holding.token_id, self._books, self._markets), now_ns)
 
     def _quoted_of(self, token_id: str) -> str:
         """The token under which a market is quoted: itself, or the other outcome."""

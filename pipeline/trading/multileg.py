@@ -87,6 +87,7 @@ class MultiLeg:
         self._pending: Pending | None = None
         self._why = ""
         self._lost = False
+        self._orders: set[str] = set()
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -124,13 +125,14 @@ class MultiLeg:
 
     def sent(self, client_order_id: str) -> None:
         """The order that ``step`` gave goes out under this id."""
+        self._orders.add(client_order_id)
         if self._pending is not None:
             self._pending.client_order_id = client_order_id
 
     def on_fill(self, fill: Fill) -> bool:
-        """A trade of one of the legs; False if it is none of this plan's tokens."""
+        """A trade of one of the legs; False if it is of none of this plan's orders."""
         leg = next((leg for leg in self.legs if leg.token_id == fill.token_id), None)
-        if leg is None:
+        if leg is None or fill.client_order_id not in self._orders:
             return False
         if fill.side == "BUY":
             leg.held_e6 += fill.size_e6
@@ -165,7 +167,7 @@ class MultiLeg:
         if self.outcome or not self._answered(now_ns):
             return None
         if self._at < len(self.legs):
-            quote = self._enter(now_ns)
+            quote = self._enter(book_of, now_ns)
             if quote is not None or self.outcome:
                 return quote
         return self._settle(book_of, now_ns)
@@ -192,12 +194,16 @@ class MultiLeg:
             self._finish()
         return True
 
-    def _enter(self, now_ns: int) -> Quote | None:
+    def _enter(self, book_of: BookOf, now_ns: int) -> Quote | None:
         """Buy the legs in their order; None once one fell short."""
         leg = self.legs[self._at]
         if not leg.tries.get("ENTER"):
             if self._at == 0 or now_ns <= self.deadline_ns:
                 leg.tries["ENTER"] = 1
+                book = book_of(leg.token_id)
+                if book is not None:
+                    # What it does not fill is not there, whatever this book shows: only a later one is tried again.
+                    leg.tried_on["BUY"] = book.seq
                 return self._send(leg, Quote(leg.token_id, "BUY", leg.price_e6, self.target_e6, self._order_type, False), now_ns)
             self._why = self._why or "the deadline came before all legs were ordered"
             self._at = len(self.legs)
@@ -215,7 +221,7 @@ class MultiLeg:
             self._at = len(self.legs)
             return None
         self._at += 1
-        return self._enter(now_ns) if self._at < len(self.legs) else None
+        return self._enter(book_of, now_ns) if self._at < len(self.legs) else None
 
     def _settle(self, book_of: BookOf, now_ns: int) -> Quote | None:
         """Complete, keep or sell, whichever pays most at worst; before the deadline only completing is done."""
@@ -290,8 +296,8 @@ class MultiLeg:
     def _order(
         self, wanted: Sequence[tuple[LegRun, Walk]], side: Literal["BUY", "SELL"], book_of: BookOf, now_ns: int
     ) -> Quote | None:
-        """The first of the orders that was not tried in vain on the same book."""
-        for leg, walk in wanted:
+        """The first sale that was not tried in vain on the same book; of purchases only the first: what fell short comes before."""
+        for leg, walk in wanted if side == "SELL" else wanted[:1]:
             book = book_of(leg.token_id)
             if book is not None and leg.tried_on.get(side) != book.seq:
                 leg.tries[side] = leg.tries.get(side, 0) + 1

@@ -71,8 +71,3 @@ def excess_e6(form: Form, held: Sequence[int]) -> list[int]:
     spare = [0] * len(held)
     spare[list(held).index(first)] = first - second
     return spare
-
-
-def legs_needed(form: Form) -> str:
-    """Which resolutions a complete set covers, in words for a person."""
-    return "exactly one Yes" if form == "YES" else "at most one Yes"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -9,8 +11,9 @@ from hypothesis import strategies as st
 
 from pipeline.base.units import ONE_E6
 from pipeline.messages.market import BookSnapshot, FeeSchedule, Level, Market, Outcome
-from pipeline.strategy.dutch_book import Costs, Form, Leg, event_refusal, payout_per_set_e6, plan_set
+from pipeline.strategy.dutch_book import Costs, Leg, event_refusal, payout_per_set_e6, plan_no_set, plan_set
 from pipeline.trading.amounts import SIZE_STEP_E6
+from pipeline.trading.multileg_value import Form
 
 MANY = 10**12
 
@@ -170,3 +173,26 @@ def test_a_leg_takes_its_terms_from_its_market_and_its_asks_from_the_book() -> N
     )
     made = Leg.from_book(member("a", min_order_size="5", fees=fees), book)
     assert made == Leg("a-no", "a", (Level(300_000, ONE_E6),), fees, 5 * ONE_E6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(books, min_size=2, max_size=4), schedules)
+def test_no_other_choice_of_no_legs_earns_more(asks: list[list[tuple[int, int]]], fees: FeeSchedule | None) -> None:
+    legs = [leg(str(i), *levels, fees=fees) for i, levels in enumerate(asks)]
+    best = plan_no_set(legs, MANY)
+    for count in range(2, len(legs) + 1):
+        for chosen in combinations(legs, count):
+            other = plan_set("NO", chosen, MANY)
+            assert best.profit_e6 >= other.profit_e6 - 11 * 4 * len(legs)
+
+
+def test_a_no_leg_that_adds_too_little_is_left_out() -> None:
+    legs = [leg("a", (45, 10)), leg("b", (45, 10)), leg("c", (99, 10))]
+    assert len(plan_no_set(legs, MANY).orders) == 3
+    assert [order.token_id for order in plan_no_set(legs, MANY, Costs(leg_gain_e6=10_000)).orders] == ["a", "b"]
+
+
+def test_converting_a_no_set_back_costs_part_of_its_payout() -> None:
+    legs = [leg("a", (45, 10)), leg("b", (50, 10))]
+    assert plan_no_set(legs, MANY, Costs(conversion_e6=10_000)).profit_e6 == 400_000
+    assert plan_set("YES", legs, MANY, Costs(conversion_e6=10_000)).profit_e6 == 500_000

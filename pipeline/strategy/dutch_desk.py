@@ -1,0 +1,420 @@
+"""The Dutch Book desk: watch the sets, weigh what looks cheap, carry out what is worth it, and tell all of it."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.base.units import NS_PER_S, format_e6
+from pipeline.messages import Message
+from pipeline.messages.market import BookSnapshot, Level, Market, MarketUniverse
+from pipeline.messages.orders import Decision, ExecSnapshot, Fill, OrderUpdate, PlanEnded
+from pipeline.messages.records import Opportunity
+from pipeline.strategy.account import Account
+from pipeline.strategy.dutch_check import Found, book_of, weigh
+from pipeline.strategy.dutch_rules import DutchRules
+from pipeline.strategy.event_sets import FORMS, EventSet, sets_of
+from pipeline.strategy.marks import mark_e6, portfolio_row
+from pipeline.trading.multileg import LegRun, MultiLeg, legs_in_order
+from pipeline.trading.multileg_value import Form
+from pipeline.trading.policy import USUAL, FeedPolicy
+
+REFUSED_EVERY_NS = 10 * NS_PER_S
+"""One kind of refusal of one set is told so often."""
+HOPELESS_NS = 60 * NS_PER_S
+"""A set that may not be traded whatever the prices is looked at so often, to tell what it seemed to offer."""
+COOL_NS = NS_PER_S
+"""After a plan its set is left alone for so long: the books have to show what was taken."""
+CLEAR_NS = NS_PER_S
+"""How long our own quotes in the way of a plan may take to go."""
+REMEMBERED_PLANS = 10_000
+
+
+@dataclass(slots=True)
+class Run:
+    """A plan under way: what was decided, in which set, and the state machine that carries it out."""
+
+    event: EventSet
+    found: Found
+    decision: Decision
+    machine: MultiLeg
+    wakes_ns: int = 0
+
+
+@dataclass(slots=True)
+class Claim:
+    """Markets in which our own quotes are to go, so that a plan does not meet them."""
+
+    markets: frozenset[str]
+    until_ns: int
+
+
+@dataclass(slots=True)
+class Told:
+    """What was last said of a set in one form, so that it is not said again and again."""
+
+    kinds: dict[str, int] = field(default_factory=dict)
+    quiet_until_ns: int = 0
+
+
+class DutchDesk:
+    """Pure: messages in, messages out, time from ``now_ns``. One plan a set at a time; no plan is carried out twice.
+
+    ``has_quotes`` says whether other strategies have orders in a market; ``claims`` are the markets that they are to leave.
+    """
+
+    def __init__(
+        self,
+        rules: DutchRules,
+        session_id: str,
+        ttl_ns: int,
+        policy: FeedPolicy = USUAL,
+        has_quotes: Callable[[str], bool] = lambda market: False,
+    ) -> None:
+        self.rules, self.policy = rules, policy
+        self.account = Account(rules.name, session_id, ttl_ns)
+        self.has_quotes = has_quotes
+        self.claims: frozenset[str] = frozenset()
+        self.decisions = 0
+        self.refused = 0
+        self._ttl_ns = ttl_ns
+        self._markets: dict[str, Market] = {}
+        self._books: dict[str, BookSnapshot] = {}
+        self._sets: dict[str, EventSet] = {}
+        self._set_of: dict[str, EventSet] = {}
+        self._first_rules: dict[str, str] = {}
+        self._runs: dict[str, Run] = {}
+        self._waiting: dict[str, Claim] = {}
+        self._told: dict[tuple[str, Form], Told] = {}
+        self._taken: dict[str, None] = {}
+        self._endings: list[Message] = []
+        self._heap: list[tuple[int, str]] = []
+
+    # --- what comes in ---------------------------------------------------------------------------------------------
+
+    def on_universe(self, universe: MarketUniverse, now_ns: int) -> Iterator[Message]:
+        """The followed markets, whole. Plans under way go on with what they bought."""
+        for market in universe.markets:
+            self._first_rules.setdefault(market.market_id, market.rules_hash)
+        self._markets = {token_id: market for market in universe.markets for token_id in market.token_ids}
+        found = sets_of(universe.markets, self._first_rules, self.rules.allow_other)
+        self._sets = {each.name: each for each in found}
+        self._set_of = {token_id: each for each in found for form in FORMS for token_id in each.tokens(form)}
+        for token_id, each in self._set_of.items():
+            if token_id in self._books:
+                each.note(self._books[token_id])
+        for each in found:
+            yield from self._look(each, now_ns)
+
+    def on_book(self, book: BookSnapshot, now_ns: int) -> Iterator[Message] | tuple[()]:
+        """A book changed."""
+        token_id = book.token_id
+        self._books[token_id] = book
+        event = self._set_of.get(token_id)
+        if event is None:
+            return ()
+        event.note(book)
+        if event.name in self._runs:
+            return self._advance(self._runs[event.name], now_ns)
+        if event.looks_cheap("NO") or event.looks_cheap("YES") or event.name in self._waiting:
+            return self._look(event, now_ns)
+        return ()
+
+    def on_snapshot(self, snapshot: ExecSnapshot, now_ns: int) -> Iterator[Message]:
+        """All that the executor holds."""
+        self.account.load(snapshot, now_ns)
+        for plan_id in snapshot.plan_ids:
+            self._remember(plan_id)
+        if self.account.ready:
+            yield from self._endings
+            self._endings.clear()
+        for event in self._sets.values():
+            yield from self._look(event, now_ns)
+
+    def on_update(self, update: OrderUpdate, now_ns: int) -> Iterator[Message]:
+        """One of our orders changed."""
+        self.account.update(update)
+        for run in [run for run in self._runs.values() if run.machine.on_update(update)]:
+            yield from self._advance(run, now_ns)
+
+    def on_fill(self, fill: Fill, now_ns: int) -> Iterator[Message]:
+        """One of our orders traded."""
+        if not self.account.fill(fill):
+            return
+        holding = self.account.portfolio.holding(fill.strategy, fill.token_id, fill.market)
+        yield portfolio_row(holding, self.account.mode, mark_e6(fill.token_id, self._books, self._markets), now_ns)
+        for run in [run for run in self._runs.values() if run.machine.on_fill(fill)]:
+            yield from self._advance(run, now_ns)
+
+    def on_halt(self, halted: bool, now_ns: int) -> Iterator[Message]:
+        """Trading was stopped, or goes on."""
+        self.account.halted = halted
+        if halted:
+            yield from self._stop_runs("trading was halted", now_ns)
+
+    def forget(self, now_ns: int) -> None:
+        """The executor is a new one, or its words were lost: what is under way can no longer be judged and ends as it stands."""
+        self.account.forget()
+        self._endings.extend(self._stop_runs("the executor's words were lost", now_ns))
+
+    def next_wake_ns(self) -> int | None:
+        """When ``wake`` wants to be called next."""
+        return self._heap[0][0] if self._heap else None
+
+    def wake(self, now_ns: int) -> Iterator[Message]:
+        """Deadlines of plans, and books that were waited for."""
+        while self._heap and self._heap[0][0] <= now_ns:
+            _, name = heapq.heappop(self._heap)
+            if name in self._runs:
+                yield from self._advance(self._runs[name], now_ns)
+            elif name in self._sets:
+                yield from self._look(self._sets[name], now_ns)
+
+    def poke(self, now_ns: int) -> Iterator[Message]:
+        """Our own quotes have changed somewhere: a set that waits for them to go may be free."""
+        for name in list(self._waiting):
+            if name in self._sets:
+                yield from self._look(self._sets[name], now_ns)
+
+    def portfolio_rows(self, now_ns: int) -> Iterator[Message]:
+        """Every position ever traded, at its present mark."""
+        for holding in self.account.portfolio:
+            yield portfolio_row(holding, self.account.mode, mark_e6(holding.token_id, self._books, self._markets), now_ns)
+
+    def close(self, now_ns: int) -> Iterator[Message]:
+        """End the plans as they stand: nobody watches over them any more."""
+        yield from self._stop_runs("strategy stopped", now_ns)
+
+    def counts(self) -> dict[str, int]:
+        """Totals since the start."""
+        return {f"{self.rules.name}_decisions": self.decisions, f"{self.rules.name}_refused": self.refused}
+
+    # --- weighing --------------------------------------------------------------------------------------------------
+
+    def _look(self, event: EventSet, now_ns: int) -> Iterator[Message]:
+        """Weigh both forms of a set as its books stand."""
+        if not self.account.may_command or event.name in self._runs:
+            return
+        if event.name in self._waiting and now_ns > self._waiting[event.name].until_ns:
+            self._release(event.name)
+        cheap = False
+        for form in FORMS:
+            if event.tokens(form) and event.looks_cheap(form) and event.name not in self._runs:
+                cheap = True
+                yield from self._weigh(event, form, now_ns)
+        if not cheap:
+            self._release(event.name)
+
+    def _weigh(self, event: EventSet, form: Form, now_ns: int) -> Iterator[Message]:
+        told = self._told.setdefault((event.name, form), Told())
+        if now_ns < told.quiet_until_ns:
+            return
+        found = weigh(event, form, self._books, self.account, self.rules, self.policy, now_ns)
+        if found.plan_id and found.plan_id in self._taken:
+            return
+        if found.kind == "hopeless":
+            told.quiet_until_ns = now_ns + HOPELESS_NS
+        if found.recheck_ns and not told.kinds.get("recheck"):
+            # The other outcome's book may come in the next message: only what lasts is told.
+            told.kinds["recheck"] = now_ns + found.recheck_ns
+            self._wake_at(event.name, told.kinds["recheck"])
+            return
+        if found.recheck_ns and now_ns < told.kinds["recheck"]:
+            return
+        told.kinds.pop("recheck", None)
+        if found.refusal:
+            yield from self._refuse(event, found, told, now_ns)
+            return
+        markets = frozenset(order.market for order in found.plan.orders)
+        if any(self.has_quotes(market) for market in sorted(markets)):
+            yield from self._wait_for_quotes(event, found, markets, told, now_ns)
+            return
+        yield from self._start(event, found, now_ns)
+
+    def _refuse(self, event: EventSet, found: Found, told: Told, now_ns: int) -> Iterator[Message]:
+        self.refused += 1
+        last = told.kinds.get(found.kind)
+        if last is None or now_ns >= last + REFUSED_EVERY_NS:
+            told.kinds[found.kind] = now_ns
+            yield self._opportunity(event, found, taken=False, reason=found.refusal, now_ns=now_ns)
+
+    def _wait_for_quotes(
+        self, event: EventSet, found: Found, markets: frozenset[str], told: Told, now_ns: int
+    ) -> Iterator[Message]:
+        """Our own quotes lie on the way: ask for them to go, and refuse if they do not in time."""
+        claim = self._waiting.get(event.name)
+        if claim is None:
+            last = told.kinds.get("claim")
+            if last is not None and now_ns < last + CLEAR_NS + COOL_NS:
+                return
+            told.kinds["claim"] = now_ns
+            self._waiting[event.name] = Claim(markets, now_ns + CLEAR_NS)
+            self._wake_at(event.name, now_ns + CLEAR_NS)
+            self._claim()
+        elif now_ns >= claim.until_ns:
+            self._release(event.name)
+            refused = found.refused("quotes", "our own quotes did not leave the markets of the set in time")
+            yield from self._refuse(event, refused, told, now_ns)
+        elif not markets <= claim.markets:
+            claim.markets |= markets
+            self._claim()
+
+    # --- carrying out ----------------------------------------------------------------------------------------------
+
+    def _start(self, event: EventSet, found: Found, now_ns: int) -> Iterator[Message]:
+        self.decisions += 1
+        self._remember(found.plan_id)
+        rules = self.rules
+        decision = Decision(
+            plan_id=found.plan_id,
+            strategy=rules.name,
+            reason=found.why,
+            seen=self._seen(event, found),
+            decided_ns=now_ns,
+            expected_profit_e6=found.plan.profit_e6 - found.miss_cost_e6,
+            intents=0,
+        )
+        deadline_ns = now_ns + rules.deadline_ns
+        machine = MultiLeg(
+            found.plan.form,
+            legs_in_order(found.legs, found.depths),
+            started_ns=now_ns,
+            deadline_ns=deadline_ns,
+            give_up_ns=deadline_ns + rules.unwind_ns,
+            answer_ns=2 * self._ttl_ns,
+            order_type=rules.order_type,
+        )
+        run = self._runs[event.name] = Run(event, found, decision, machine)
+        self._waiting[event.name] = Claim(frozenset(leg.market for leg in machine.legs), machine.give_up_ns)
+        self._claim()
+        yield self._opportunity(event, found, taken=True, reason=found.why, now_ns=now_ns)
+        yield from self._advance(run, now_ns)
+
+    def _advance(self, run: Run, now_ns: int) -> Iterator[Message]:
+        """Send the next order of a plan, if there is one, and tell its end."""
+        machine = run.machine
+
+        def tradable(token_id: str) -> BookSnapshot | None:
+            return book_of(token_id, self._books, self.policy.allowed(self.account.mode), self.rules.max_book_age_ns, now_ns)
+
+        if self.account.may_command:
+            quote = machine.step(tradable, now_ns)
+            if quote is not None:
+                market = next(leg.market for leg in machine.legs if leg.token_id == quote.token_id)
+                command = self.account.place(quote, market, run.decision, now_ns)
+                machine.sent(command.client_order_id)
+                yield command
+        if machine.outcome:
+            yield self._ended(run, now_ns)
+            return
+        due_ns = machine.next_wake_ns(now_ns)
+        if due_ns is not None and due_ns != run.wakes_ns:
+            run.wakes_ns = due_ns
+            self._wake_at(run.event.name, due_ns)
+
+    def _stop_runs(self, reason: str, now_ns: int) -> list[Message]:
+        ended: list[Message] = []
+        for run in list(self._runs.values()):
+            run.machine.stop(reason)
+            ended.append(self._ended(run, now_ns))
+        return ended
+
+    def _ended(self, run: Run, now_ns: int) -> PlanEnded:
+        machine = run.machine
+        del self._runs[run.event.name]
+        for form in FORMS:
+            told = self._told.setdefault((run.event.name, form), Told())
+            told.quiet_until_ns = max(told.quiet_until_ns, now_ns + COOL_NS)
+        self._release(run.event.name)
+        self._wake_at(run.event.name, now_ns + COOL_NS)
+        return PlanEnded(
+            ts_ns=now_ns,
+            decision=run.decision,
+            outcome=machine.outcome,
+            reason=machine.reason,
+            result_e6=machine.locked_e6,
+            market=machine.legs[0].market,
+            legs=json.dumps([_leg_told(leg) for leg in machine.legs], separators=(",", ":")),
+        )
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _opportunity(self, event: EventSet, found: Found, *, taken: bool, reason: str, now_ns: int) -> Opportunity:
+        plan = found.plan
+        legs = [
+            [order.token_id, "BUY", format_e6(order.price_e6), format_e6(order.size_e6), format_e6(order.cost_e6 + order.fee_e6)]
+            for order in plan.orders
+        ]
+        return Opportunity(
+            ts_ns=now_ns,
+            plan_id=found.plan_id,
+            strategy=self.rules.name,
+            market=event.markets[0].market_id,
+            kind=f"{plan.form} set",
+            taken=taken,
+            reason=reason,
+            expected_profit_e6=plan.profit_e6 - found.miss_cost_e6,
+            size_e6=plan.size_e6,
+            legs=json.dumps(legs, separators=(",", ":")),
+        )
+
+    def _seen(self, event: EventSet, found: Found) -> str:
+        plan = found.plan
+        books = [self._books[order.token_id] for order in plan.orders]
+        return json.dumps(
+            {
+                "event": event.title or event.name,
+                "form": plan.form,
+                "sets": format_e6(plan.size_e6),
+                "cost": format_e6(plan.cost_e6),
+                "pays_at_least": format_e6(plan.payout_e6),
+                "profit": format_e6(plan.profit_e6),
+                "cost_of_a_missed_leg": format_e6(found.miss_cost_e6),
+                "annual_return": None if found.annual_return_e6 is None else format_e6(found.annual_return_e6),
+                "venue": self.account.venue_state,
+                "books": [
+                    {
+                        "token_id": book.token_id,
+                        "bid": _top(book.bids),
+                        "ask": _top(book.asks),
+                        "state": book.state,
+                        "seq": book.seq,
+                        "hash": book.hash or "",
+                    }
+                    for book in books
+                ],
+            },
+            separators=(",", ":"),
+        )
+
+    def _remember(self, plan_id: str) -> None:
+        self._taken[plan_id] = None
+        while len(self._taken) > REMEMBERED_PLANS:
+            del self._taken[next(iter(self._taken))]
+
+    def _release(self, name: str) -> None:
+        if self._waiting.pop(name, None) is not None:
+            self._claim()
+
+    def _claim(self) -> None:
+        self.claims = frozenset(market for claim in self._waiting.values() for market in claim.markets)
+
+    def _wake_at(self, name: str, due_ns: int) -> None:
+        heapq.heappush(self._heap, (due_ns, name))
+
+
+def _leg_told(leg: LegRun) -> dict[str, str]:
+    return {
+        "token_id": leg.token_id,
+        "market": leg.market,
+        "planned": format_e6(leg.size_e6),
+        "held": format_e6(leg.held_e6),
+        "spent": format_e6(leg.spent_e6),
+        "earned": format_e6(leg.earned_e6),
+    }
+
+
+def _top(levels: Sequence[Level]) -> list[str]:
+    return [format_e6(levels[0].price_e6), format_e6(levels[0].size_e6)] if levels else []
