@@ -7,6 +7,13 @@ from pathlib import Path
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Goldens are rewritten only on demand."""
+    parser.addoption(
+        "--update-golden", action="store_true", help="write tests/golden anew; read the difference before committing it"
+    )
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of reference vectors and real captures beside the checkout; skips where it is absent."""
