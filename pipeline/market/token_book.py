@@ -12,7 +12,7 @@ from pipeline.market.catalogue import tick_size_e6
 from pipeline.market.confidence import GOOD, SHOWN, Confidence, Evidence
 from pipeline.messages import Message
 from pipeline.messages.market import Basis, BookSnapshot, Level, Market, VenueBook
-from pipeline.messages.records import BookLevels, BookStateChanged, FeedGap, HashChecks, LevelEvent, MarketStatus
+from pipeline.messages.records import BookEvents, BookLevels, BookStateChanged, FeedGap, HashChecks, LevelEvent, MarketStatus
 
 USUAL_TICK_E6 = 10_000
 """The price grid assumed where neither the book nor the catalogue gives one: a cent, the venue's usual."""
@@ -267,6 +267,17 @@ class TokenBook:
         seq = self.seq if msg.seq is None else msg.seq
         venue_ns = venue_ns_of(msg.venue_ts, msg.ts_ns)
         return self._levels(msg.ts_ns, book, seq, venue_ns, "mirror" if msg.source == "mirror" else cause)
+
+    def rows(self, ts_ns: int, events: tuple[LevelEvent, ...]) -> BookEvents:
+        """The changed levels of a batch, for the database."""
+        return BookEvents(
+            ts_ns=ts_ns,
+            token_id=self.token_id,
+            market=self.feed.market_id,
+            seq=self.seq,
+            venue_ns=self.venue_ns,
+            events=events,
+        )
 
     def note_changes(self, events: tuple[LevelEvent, ...]) -> None:
         """Remember which levels changed since the last published book."""
