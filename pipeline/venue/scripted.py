@@ -70,9 +70,9 @@ class ScriptedRelayer(Relayer):
         """As ``inner`` does."""
         return self.inner.restore(orders, now_ns)
 
-    def on_resolved(self, told: MarketResolved, now_ns: int) -> Iterable[RelayerEvent]:
+    def on_resolved(self, resolved: MarketResolved, now_ns: int) -> Iterable[RelayerEvent]:
         """As ``inner`` does."""
-        return self.inner.on_resolved(told, now_ns)
+        return self.inner.on_resolved(resolved, now_ns)
 
     def on_universe(self, universe: MarketUniverse, now_ns: int) -> Iterable[RelayerEvent]:
         """As ``inner`` does."""

@@ -34,6 +34,8 @@ COMMANDS: tuple[Row, ...] = (
     Row("markets", "markets", LOOK, "List, search and show the markets of a database."),
     Row("orders", "orders", LOOK, "List orders and what became of them."),
     Row("audit", "audit", LOOK, "Show executed decisions: intents, answers, durations."),
+    Row("halt", "halt", OPERATE, "Stop trading until it is resumed, also over restarts."),
+    Row("resume", "resume", OPERATE, "Let trading go on after a halt."),
     Row("tap", "tap", OPERATE, "Print the messages of one stream of a running pipeline."),
     Row("fault", "fault", OPERATE, "Make the fake venue misbehave, by the name of a fault."),
     Row("config", "config_show", OPERATE, "Show the settings in force and where each comes from."),
