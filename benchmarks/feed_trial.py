@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from pipeline.base.clock import EventClock
@@ -24,6 +24,8 @@ from pipeline.fake_venue.market import FakeMarket
 from pipeline.fake_venue.scenarios import Fault, Faults
 from pipeline.fake_venue.simulated_link import LinkRules, SimulatedVenue
 from pipeline.fake_venue.wire import Frame
+from pipeline.market.liveness import LivenessRules
+from pipeline.market.watch import FeedWatch
 from pipeline.messages.market import BookSnapshot, MarketResolved
 from pipeline.messages.orders import PlaceOrder
 from pipeline.messages.records import BookStateChanged
@@ -36,6 +38,8 @@ TRADED = ("VERIFIED", "QUIET")
 """The states in which a book is traded on with real money."""
 FOLLOW_UP_NS = 500 * NS_PER_MS
 """How long after its fault is over, and its books are right again, a token may still be in doubt because of it."""
+QUIET_S = 30
+"""The mean time between two changes of a quiet market."""
 KEPT = 400
 """How many states of each token's true book are remembered: many seconds of the busiest."""
 
@@ -86,12 +90,13 @@ class Started:
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """The exchange, the links, and the settings of the stages. ``quiet_after`` is when the last fault may start, as a share of the time."""
+    """The exchange, the links, and the settings of the stages. The last ``quiet_markets`` of the single ones change twice a minute."""
 
     seed: int = 1
     rate_per_s: int = 1_490
     binary_markets: int = 12
     event_markets: int = 6
+    quiet_markets: int = 4
     tokens_per_socket: int = 12
     settings: dict[str, dict[str, object]] = field(default_factory=dict)
 
@@ -109,13 +114,15 @@ class FeedTrial:
         self.true: dict[str, TrueToken] = {}
         for market in self.exchange.markets:
             self._look_at(market)
+        self._hush(self.exchange.markets[plan.binary_markets - plan.quiet_markets : plan.binary_markets])
         self.faults = Faults(self.exchange)
         rules = LinkRules(tokens_per_socket=plan.tokens_per_socket)
         self.venue = SimulatedVenue(self.exchange, self.faults, Random(plan.seed), rules, self)
-        self.gateway = Gateway()
+        settings = config.settings
+        self.gateway = Gateway(watch=FeedWatch(LivenessRules.from_settings(settings.ingestion, settings.venue)))
         self.builder = book_builder.build(config)
         markets = [listing.market for listing in self.exchange.listings()]
-        scheduler = Scheduler(config.settings.ingestion, markets=markets, source="trial", venue="fake")
+        scheduler = Scheduler(settings.ingestion, markets=markets, source="trial", venue="fake")
         self.lockstep = Lockstep(
             [StagePlan(self.gateway, [self.venue]), self.builder, scheduler, *traders], EventClock(START_NS), tap=self._on_message
         )
@@ -175,6 +182,12 @@ class FeedTrial:
         for token in market.tokens:
             assert isinstance(token, TrueToken)
             self.true[token.token_id] = token
+
+    def _hush(self, quiet: Sequence[FakeMarket]) -> None:
+        """Let some markets change about every 30 seconds: what is lost of them is found by spot checks only."""
+        busy = sum(market.spec.weight for market in self.exchange.markets if market not in quiet)
+        for market in quiet:
+            market.spec = replace(market.spec, weight=busy / self.plan.rate_per_s / QUIET_S)  # type: ignore[arg-type]
 
     def happened(self, frames: Sequence[Frame], now_ns: int) -> object:
         token_ids = {token_id for frame in frames for token_id in frame.token_ids}

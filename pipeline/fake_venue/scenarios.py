@@ -104,7 +104,8 @@ class Fault:
         """Nothing more will come of it. What is still held for a link that has gone is forgotten with it."""
         if self.left is None:
             return now_ns >= self.until_ns
-        return not self.left and (not (self.held or self.late) or now_ns > self.until_ns + FORGET_NS)
+        due_ns = [due_ns for _, due_ns in self.held.values()] + [due_ns for due_ns, *_ in self.late]
+        return not self.left and all(now_ns > due + FORGET_NS for due in due_ns)
 
 
 class Faults:

@@ -25,6 +25,8 @@ from pipeline.base.log import set_up_logging
 from pipeline.base.units import NS_PER_MS
 from pipeline.fake_venue import gamma
 from pipeline.fake_venue.exchange import ExchangePlan, FakeExchange
+from pipeline.market.liveness import LivenessRules
+from pipeline.market.watch import FeedWatch
 from pipeline.messages import Message
 from pipeline.messages.control import BookWanted
 from pipeline.messages.edges import FetchBooks, RawFrame, RestBody
@@ -51,7 +53,8 @@ class Target:
             yes, no = market.tokens
             market.tokens = (TrueToken(yes), TrueToken(no))
             self.true |= {token.token_id: token for token in market.tokens if isinstance(token, TrueToken)}
-        self.gateway, self.builder = Gateway(), BookBuilder(resyncs_per_minute=1_000_000)
+        self.gateway = Gateway(watch=FeedWatch(LivenessRules()))
+        self.builder = BookBuilder(resyncs_per_minute=1_000_000)
         self.now_ns = START_NS
         self.counts: Counter[str] = Counter()
         self.slowest_s = 0.0
@@ -79,9 +82,10 @@ class Target:
 
     def feed(self, data: bytes) -> bool:
         """A frame from nowhere; whether it was refused. Raises Broken."""
+        self._pass_time()
         before, kept = self.levels(), len(self.builder.shelf)
         began = time.perf_counter()
-        refused = self._hear(data)
+        refused = self._give(self.gateway.handle(RawFrame(ts_ns=self.now_ns, link_id=LINK, data=data), self.now_ns))
         took_s = time.perf_counter() - began
         self.slowest_s = max(self.slowest_s, took_s)
         self.counts["refused" if refused else "taken"] += 1
@@ -100,12 +104,15 @@ class Target:
                 found.append((list(book.bids.texts.values()), list(book.asks.texts.values())))
         return found
 
-    def _hear(self, data: bytes) -> bool:
+    def _hear(self, data: bytes) -> None:
+        self._pass_time()
+        self._give(self.gateway.handle(RawFrame(ts_ns=self.now_ns, link_id=LINK, data=data), self.now_ns))
+
+    def _pass_time(self) -> None:
+        """A millisecond, with what is due by then."""
         self.now_ns += NS_PER_MS
-        refused = self._give(self.gateway.handle(RawFrame(ts_ns=self.now_ns, link_id=LINK, data=data), self.now_ns))
         while (due_ns := self.builder.next_timer_ns()) is not None and due_ns <= self.now_ns:
             self._published(self.builder.on_timer(self.now_ns))
-        return refused
 
     def _give(self, messages: Iterable[Message]) -> bool:
         refused = False

@@ -166,6 +166,17 @@ def test_reorder_keeps_the_order_within_a_market(exchange: FakeExchange) -> None
         assert of(got, market.spec.condition_id) == of(whole, market.spec.condition_id)
 
 
+def test_a_frame_that_is_held_back_comes_however_long_its_fault_waited_for_it(exchange: FakeExchange) -> None:
+    faults = Faults(exchange)
+    faults.start("reorder-across-tokens", exchange.now_ns, {})
+    after(exchange, 60)
+    frame = next(frame for frame in after(exchange, 1) if frame.kind == wire.PRICE_CHANGE)
+    assert faults.active(frame.ts_ns)
+    assert faults.outgoing(LINK, frame, frame.ts_ns) == []
+    assert faults.active(frame.ts_ns + NS_PER_S)
+    assert faults.due(LINK, frame.ts_ns + NS_PER_S) == [frame.text]
+
+
 def test_late_trade_comes_2900_ms_later(exchange: FakeExchange) -> None:
     faults = Faults(exchange)
     faults.start("late-trade", exchange.now_ns, {})
