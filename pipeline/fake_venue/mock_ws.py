@@ -17,6 +17,10 @@ from pipeline.base.errors import BadInput
 from pipeline.fake_venue.server import bind
 
 
+CLOSE_TIMEOUT_S = 0.5
+"""A client that has left does not answer a close; nobody waits long for it."""
+
+
 class MockStream:
     """Serves lines on ``port`` (0: any free one). Raises PortInUse. Every connection gets all lines from the first."""
 
@@ -28,7 +32,7 @@ class MockStream:
         self._stopping = threading.Event()
         sock = bind(host, port)
         self.url = f"ws://{host}:{sock.getsockname()[1]}"
-        self._server: Server = serve(self._send_all, sock=sock, compression=None)
+        self._server: Server = serve(self._send_all, sock=sock, compression=None, close_timeout=CLOSE_TIMEOUT_S)
 
     def run(self) -> None:
         """Serve until ``stop``."""
