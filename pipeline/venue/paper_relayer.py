@@ -4,47 +4,38 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pipeline.base.settings import PaperSection
 from pipeline.base.units import NS_PER_MS
-from pipeline.messages.edges import RelayerEvent, RelayerEventKind
+from pipeline.messages.edges import RefusalCode, RelayerEvent, RelayerEventKind
 from pipeline.messages.market import BookSnapshot, Market, MarketResolved, MarketUniverse, State, TradePrint
-from pipeline.messages.orders import PlaceOrder
-from pipeline.trading.fees import fee_floor_e6
+from pipeline.messages.orders import PlaceOrder, VenueState
 from pipeline.trading.orders import Order
+from pipeline.trading.paper.books import PaperBooks
 from pipeline.trading.paper.matching import PaperMarket
 from pipeline.trading.paper.order import Execution, PaperOrder
 from pipeline.trading.paper.queue import FillModel
-from pipeline.trading.paper.rules import CROSSES, GTD_EARLY_NS, NOT_WHOLE, NOTHING_TO_MATCH, arrival_refusal, taker_delay_ns
-from pipeline.trading.policy import is_generic
+from pipeline.trading.paper.rules import (
+    CROSSES,
+    GTD_EARLY_NS,
+    NOT_WHOLE,
+    NOTHING_TO_MATCH,
+    POST_ONLY,
+    RESOLVED,
+    Refusal,
+    arrival_refusal,
+    cancel_refusal,
+    order_refusal,
+    taker_delay_ns,
+)
+from pipeline.trading.policy import market_refusal
+from pipeline.venue.paper_events import Ours, filled, told
 from pipeline.venue.paper_latency import ConstantLatency, Latency, RecordedLatency, read_latencies
 from pipeline.venue.relayer import Relayer
 
-Phase = Literal["travelling", "waiting", "delayed", "resting"]
-"""``waiting``: it has arrived, and joins as soon as there is a book that may be traded on."""
 Action = Literal["arrive", "match", "cancel", "expire"]
-RESOLVED = "the market has resolved"
-
-
-@dataclass(slots=True, eq=False)
-class Ours:
-    """One of our orders at the paper venue. ``held``: it has been through a taker delay.
-
-    ``restored``: it rested before a restart, and takes nothing when it joins again.
-    """
-
-    order: PaperOrder
-    market_id: str
-    book: PaperMarket
-    phase: Phase = "travelling"
-    due_ns: int = 0
-    good_till_ns: int = 0
-    accepted: bool = False
-    held: bool = False
-    restored: bool = False
 
 
 class PaperRelayer(Relayer):
@@ -59,15 +50,14 @@ class PaperRelayer(Relayer):
     forgets = False
 
     def __init__(self, model: FillModel, latency: Latency, allowed: frozenset[State], taker_delay_ns: int = 0) -> None:
-        self.model: FillModel = model
         self.latency = latency
-        self.allowed = allowed
         self.taker_delay_ns = taker_delay_ns
         self._orders: dict[str, Ours] = {}
         self._markets: dict[str, Market] = {}
-        self._books: dict[str, tuple[PaperMarket, int]] = {}
+        self._books = PaperBooks(model, allowed)
         self._waiting: dict[PaperMarket, list[Ours]] = {}
         self._resolved: set[str] = set()
+        self._state: VenueState = "normal"
         self._heap: list[tuple[int, int, Action, str]] = []
         self._number = 0
 
@@ -86,7 +76,7 @@ class PaperRelayer(Relayer):
         ours = self._ours(
             PaperOrder(
                 order.client_order_id,
-                self._book(order.token_id)[1],
+                self._books.of(order.token_id)[1],
                 order.side,
                 order.price_e6,
                 order.size_e6,
@@ -104,7 +94,7 @@ class PaperRelayer(Relayer):
         """Send a cancel: ``cancelled`` or ``cancel_refused`` when it has arrived."""
         ours = self._orders.get(client_order_id)
         if ours is None:
-            return [_told("cancel_refused", client_order_id, now_ns, "no such open order")]
+            return [told("cancel_refused", client_order_id, now_ns, "no such open order")]
         self._send_cancel(ours, now_ns + self.latency.draw_ns(f"cancel {client_order_id}"))
         return self.tick(now_ns)
 
@@ -128,7 +118,7 @@ class PaperRelayer(Relayer):
         for known in orders:
             order = PaperOrder(
                 known.client_order_id,
-                self._book(known.token_id)[1],
+                self._books.of(known.token_id)[1],
                 known.side,
                 known.price_e6,
                 known.size_e6,
@@ -145,6 +135,12 @@ class PaperRelayer(Relayer):
                 self._send(ours, now_ns)
         return [*events, *self.tick(now_ns)]
 
+    def on_venue_state(self, state: VenueState, now_ns: int) -> Iterable[RelayerEvent]:
+        """The offline venue behaves like this from here on."""
+        events = self.tick(now_ns)
+        self._state = state
+        return events
+
     # --- the market moves ------------------------------------------------------------------------------------------
 
     def on_universe(self, universe: MarketUniverse, now_ns: int) -> Iterable[RelayerEvent]:
@@ -152,14 +148,15 @@ class PaperRelayer(Relayer):
         events = self.tick(now_ns)
         self._markets |= {market.market_id: market for market in universe.markets}
         for market in universe.markets:
-            if len(market.outcomes) == 2 and not is_generic(market):
-                self._join(market)
-        return events
+            alone = self._books.join(market)
+            if alone is not None:
+                self._move(alone, market.token_ids[1])
+        return [*events, *self._cancel_closed(now_ns)]
 
     def on_book(self, book: BookSnapshot, now_ns: int) -> Iterable[RelayerEvent]:
         """A book changed."""
         events = self.tick(now_ns)
-        paper, outcome = self._book(book.token_id)
+        paper, outcome = self._books.of(book.token_id)
         done = paper.on_book(book, outcome, now_ns)
         if not done and not self._waiting:
             return events
@@ -168,15 +165,15 @@ class PaperRelayer(Relayer):
     def on_trade(self, trade: TradePrint, now_ns: int) -> Iterable[RelayerEvent]:
         """Somebody traded."""
         events = self.tick(now_ns)
-        paper, outcome = self._book(trade.token_id)
+        paper, outcome = self._books.of(trade.token_id)
         return [*events, *self._fills(paper.on_trade(trade, outcome, now_ns), now_ns)]
 
-    def on_resolved(self, told: MarketResolved, now_ns: int) -> Iterable[RelayerEvent]:
+    def on_resolved(self, resolved: MarketResolved, now_ns: int) -> Iterable[RelayerEvent]:
         """A market ended: its orders are cancelled."""
         events = list(self.tick(now_ns))
-        self._resolved.add(told.market)
-        for ours in [ours for ours in self._orders.values() if ours.market_id == told.market]:
-            events += self._end(ours, "cancelled", now_ns, RESOLVED)
+        self._resolved.add(resolved.market)
+        for ours in [ours for ours in self._orders.values() if ours.market_id == resolved.market]:
+            events += self._end(ours, "cancelled", now_ns, RESOLVED[1])
         return events
 
     # --- time ------------------------------------------------------------------------------------------------------
@@ -195,17 +192,15 @@ class PaperRelayer(Relayer):
             ours = self._orders.get(name)
             if ours is None:
                 if action == "cancel":
-                    events.append(_told("cancel_refused", name, due_ns, "no such open order"))
+                    events.append(told("cancel_refused", name, due_ns, "no such open order"))
                 continue
             match action:
                 case "arrive":
                     events += self._arrive(ours, due_ns)
                 case "match":
                     events += self._place(ours, due_ns)
-                case "cancel" if ours.phase == "delayed":
-                    events.append(_told("cancel_refused", name, due_ns, "a delayed order cannot be cancelled"))
                 case "cancel":
-                    events += self._end(ours, "cancelled", due_ns)
+                    events += self._cancelled(ours, due_ns)
                 case "expire":
                     events += self._end(ours, "expired", due_ns, "GTD: one minute before its expiration")
         return events
@@ -214,16 +209,16 @@ class PaperRelayer(Relayer):
 
     def _arrive(self, ours: Ours, now_ns: int) -> Iterator[RelayerEvent]:
         order, market = ours.order, self._markets.get(ours.market_id)
-        reason = RESOLVED if ours.market_id in self._resolved else ""
-        reason = reason or arrival_refusal(order, market, ours.book.tick_e6, ours.good_till_ns, now_ns)
-        if reason:
-            yield from self._end(ours, "rejected", now_ns, reason)
+        refusal = RESOLVED if ours.market_id in self._resolved else order_refusal(self._state)
+        refusal = refusal or arrival_refusal(order, market, ours.book.tick_e6, ours.good_till_ns, now_ns)
+        if refusal:
+            yield from self._refuse(ours, refusal, now_ns)
             return
         self._plan_expiry(ours)
         if ours.book.is_ready:
             yield from self._place(ours, now_ns)
         elif order.order_type in ("FOK", "FAK"):
-            yield from self._end(ours, "rejected", now_ns, f"there is no book to trade on: it is {ours.book.state}")
+            yield from self._refuse(ours, ("no_match", f"there is no book to trade on: it is {ours.book.state}"), now_ns)
         else:
             self._wait(ours)
             yield from self._accept(ours, now_ns)
@@ -233,23 +228,22 @@ class PaperRelayer(Relayer):
         order, paper = ours.order, ours.book
         available_e6 = 0 if ours.restored or not paper.is_ready else paper.available_e6(order)
         if available_e6:
-            if order.post_only:
-                yield from self._end(ours, "cancelled" if ours.accepted else "rejected", now_ns, CROSSES)
+            refusal = CROSSES if order.post_only else POST_ONLY if self._state == "post_only" else None
+            if refusal:
+                yield from self._refuse(ours, refusal, now_ns)
                 return
-            delay_ns = (
-                taker_delay_ns(self._markets[ours.market_id], self.taker_delay_ns) if ours.market_id in self._markets else 0
-            )
+            delay_ns = taker_delay_ns(self._markets.get(ours.market_id), self.taker_delay_ns)
             if delay_ns and not ours.held:
                 ours.phase, ours.held = "delayed", True
                 self._plan(now_ns + delay_ns, "match", order.name)
                 if not ours.accepted:
-                    yield self._event("delayed", ours, now_ns)
+                    yield told("delayed", ours.order.name, now_ns)
                 return
         if order.order_type == "FOK" and available_e6 < order.remaining_e6:
-            yield from self._end(ours, "rejected", now_ns, NOT_WHOLE)
+            yield from self._refuse(ours, NOT_WHOLE, now_ns)
             return
         if order.order_type == "FAK" and not available_e6:
-            yield from self._end(ours, "rejected", now_ns, NOTHING_TO_MATCH)
+            yield from self._refuse(ours, NOTHING_TO_MATCH, now_ns)
             return
         yield from self._accept(ours, now_ns)
         if available_e6:
@@ -271,15 +265,31 @@ class PaperRelayer(Relayer):
                 if ours.phase == "waiting" and ours.order.name in self._orders:
                     yield from self._place(ours, now_ns)
 
+    def _cancelled(self, ours: Ours, now_ns: int) -> Iterator[RelayerEvent]:
+        refusal = cancel_refusal(self._state)
+        if refusal is None and ours.phase == "delayed":
+            refusal = ("", "a delayed order cannot be cancelled")
+        if refusal is None:
+            yield from self._end(ours, "cancelled", now_ns)
+        else:
+            yield told("cancel_refused", ours.order.name, now_ns, refusal[1], refusal[0])
+
     def _accept(self, ours: Ours, now_ns: int) -> Iterator[RelayerEvent]:
         if not ours.accepted:
             ours.accepted = True
-            yield self._event("accepted", ours, now_ns)
+            yield told("accepted", ours.order.name, now_ns)
 
-    def _end(self, ours: Ours, kind: RelayerEventKind, now_ns: int, reason: str = "") -> Iterator[RelayerEvent]:
+    def _refuse(self, ours: Ours, refusal: Refusal, now_ns: int) -> Iterator[RelayerEvent]:
+        """Not taken; one that was taken already while its book was unknown is cancelled."""
+        code, reason = refusal
+        yield from self._end(ours, "cancelled" if ours.accepted else "rejected", now_ns, reason, code)
+
+    def _end(
+        self, ours: Ours, kind: RelayerEventKind, now_ns: int, reason: str = "", code: RefusalCode = ""
+    ) -> Iterator[RelayerEvent]:
         del self._orders[ours.order.name]
         ours.book.remove(ours.order.name)
-        yield self._event(kind, ours, now_ns, reason)
+        yield told(kind, ours.order.name, now_ns, reason, code)
 
     def _fills(self, done: Iterable[Execution], now_ns: int) -> Iterator[RelayerEvent]:
         for execution in done:
@@ -287,24 +297,12 @@ class PaperRelayer(Relayer):
             ours = self._orders[order.name]
             if execution.filled_e6 == order.size_e6:
                 del self._orders[order.name]
-            market = self._markets.get(ours.market_id)
-            yield RelayerEvent(
-                ts_ns=now_ns,
-                kind="filled",
-                client_order_id=order.name,
-                venue_order_id=_venue_id(order.name),
-                # The total names the trade: it never repeats, after a restart neither.
-                trade_id=f"{order.name}-t{execution.filled_e6}",
-                price_e6=execution.price_e6,
-                size_e6=execution.size_e6,
-                fee_e6=fee_floor_e6(market.fees if market else None, execution.price_e6, execution.size_e6, execution.liquidity),
-                liquidity=execution.liquidity,
-            )
+            yield filled(execution, self._markets.get(ours.market_id), now_ns)
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
     def _ours(self, order: PaperOrder, token_id: str, market_id: str, good_till_ns: int) -> Ours:
-        ours = Ours(order, market_id, self._book(token_id)[0], good_till_ns=good_till_ns)
+        ours = Ours(order, market_id, self._books.of(token_id)[0], good_till_ns=good_till_ns)
         self._orders[order.name] = ours
         return ours
 
@@ -327,40 +325,22 @@ class PaperRelayer(Relayer):
         self._number += 1
         heapq.heappush(self._heap, (due_ns, self._number, action, name))
 
-    def _book(self, token_id: str) -> tuple[PaperMarket, int]:
-        """The book in which a token is matched, and its position there."""
-        found = self._books.get(token_id)
-        if found is None:
-            found = self._books[token_id] = (PaperMarket(self.model, self.allowed), 0)
-        return found
+    def _cancel_closed(self, now_ns: int) -> Iterator[RelayerEvent]:
+        """A market that takes no orders any more holds none either."""
+        for ours in list(self._orders.values()):
+            market = self._markets.get(ours.market_id)
+            reason = market_refusal(market) if market is not None and ours.phase != "travelling" else ""
+            if reason:
+                yield from self._end(ours, "cancelled", now_ns, reason)
 
-    def _join(self, market: Market) -> None:
-        """Put the two tokens of a market into one book, with what is known of them."""
-        first, second = market.token_ids
-        paper, outcome = self._book(first)
-        if self._books.get(second, (None, 0))[0] is paper:
-            return
-        alone = self._books.get(second)
-        self._books[second] = (paper, 1 - outcome)
-        if alone is None:
-            return
-        paper.adopt(alone[0].ladders[0], alone[0].states[0])
-        self._waiting.pop(alone[0], None)
+    def _move(self, alone: PaperMarket, token_id: str) -> None:
+        """A token's book has become that of its market: its orders move there, to the back of their levels."""
+        paper, outcome = self._books.of(token_id)
+        self._waiting.pop(alone, None)
         for ours in self._orders.values():
-            if ours.book is alone[0]:
-                alone[0].remove(ours.order.name)
-                ours.book, ours.order.outcome = paper, 1 - outcome
+            if ours.book is alone:
+                alone.remove(ours.order.name)
+                ours.book, ours.order.outcome = paper, outcome
                 if ours.phase in ("resting", "waiting"):
-                    ours.restored = ours.phase == "resting" or ours.restored
+                    ours.restored = ours.restored or ours.phase == "resting"
                     self._wait(ours)
-
-    def _event(self, kind: RelayerEventKind, ours: Ours, now_ns: int, reason: str = "") -> RelayerEvent:
-        return _told(kind, ours.order.name, now_ns, reason, _venue_id(ours.order.name))
-
-
-def _told(kind: RelayerEventKind, name: str, now_ns: int, reason: str = "", venue_id: str = "") -> RelayerEvent:
-    return RelayerEvent(ts_ns=now_ns, kind=kind, client_order_id=name, venue_order_id=venue_id, reason=reason)
-
-
-def _venue_id(name: str) -> str:
-    return f"paper-{name}"

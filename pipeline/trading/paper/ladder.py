@@ -69,7 +69,7 @@ class Ladder:
         return sorted(self.sizes[side], reverse=side == BID)
 
     def mirrored(self) -> Ladder:
-        """The same levels as those of the other token."""
+        """The same token's levels, now that it is known to be the other one of its market."""
         self.settle()
         other = Ladder(1 - self.outcome)
         bids, asks = self.sizes

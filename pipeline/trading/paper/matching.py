@@ -78,7 +78,7 @@ class PaperMarket:
         elif followed == outcome:
             for side, price_e6, old_e6, new_e6 in changes:
                 self._resize(side, price_e6, old_e6, new_e6, now_ns)
-        if not self.orders or not self.is_ready:
+        if not (self.orders or self._held) or not self.is_ready:
             return []
         return [*self._release(now_ns), *self._crossed()]
 

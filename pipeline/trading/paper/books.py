@@ -1,0 +1,41 @@
+"""Which book each token is matched in: the two tokens of a market share one, every other token has its own."""
+
+from __future__ import annotations
+
+from pipeline.messages.market import Market, State
+from pipeline.trading.paper.matching import PaperMarket
+from pipeline.trading.paper.queue import FillModel
+from pipeline.trading.policy import is_generic
+
+
+class PaperBooks:
+    """The books of all tokens, each made when it is first asked for."""
+
+    def __init__(self, model: FillModel, allowed: frozenset[State]) -> None:
+        self.model: FillModel = model
+        self.allowed = allowed
+        self._books: dict[str, tuple[PaperMarket, int]] = {}
+
+    def of(self, token_id: str) -> tuple[PaperMarket, int]:
+        """The book in which a token is matched, and the token's position there."""
+        found = self._books.get(token_id)
+        if found is None:
+            found = self._books[token_id] = (PaperMarket(self.model, self.allowed), 0)
+        return found
+
+    def join(self, market: Market) -> PaperMarket | None:
+        """Put the two tokens of a market into one book, with what is known of them.
+
+        Returns the book that the second token had alone, if it had one. The generic stream's tokens each keep their own.
+        """
+        if len(market.outcomes) != 2 or is_generic(market):
+            return None
+        first, second = market.token_ids
+        paper, _ = self.of(first)
+        alone, _ = self._books.get(second, (None, 0))
+        if alone is paper:
+            return None
+        self._books[second] = (paper, 1)
+        if alone is not None:
+            paper.adopt(alone.ladders[0], alone.states[0])
+        return alone
