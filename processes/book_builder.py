@@ -186,7 +186,8 @@ class BookBuilder(Stage):
             book.want("resumed")
 
     def _on_trade(self, msg: VenueTrade, now_ns: int) -> list[Message]:
-        feed = self.shelf.feed(msg.market)
+        known = self.shelf.find(msg.token_id)
+        feed = self.shelf.feed(msg.market) if known is None else known.feed
         try:
             price_e6, size_e6 = parse_price_e6(msg.price), parse_size_e6(msg.size)
             if msg.side != "BUY" and msg.side != "SELL":
