@@ -27,6 +27,7 @@ from pipeline.fake_venue import clob, gamma
 from pipeline.fake_venue.links import Hub
 from pipeline.fake_venue.scenarios import FAULTS, Faults, UnknownFault
 from pipeline.fake_venue.source import Source
+from pipeline.fake_venue.venue_mode import VenueMode
 
 FRAMES_PER_SLICE = 500
 LONGEST_WAIT_S = 0.05
@@ -56,6 +57,7 @@ class FakeVenueServer:
         self.clock = clock
         self.options = options or ServerOptions()
         self.faults = Faults(source)
+        self.mode = VenueMode()
         self.hub = Hub(source, self.faults, self.options.queue_bytes)
         self.behind_ns = 0
         self._failure: BaseException | None = None
@@ -161,6 +163,7 @@ class FakeVenueServer:
                 Route("/admin/status", self._status),
                 Route("/admin/faults", self._list_faults),
                 Route("/admin/fault/{name}", self._start_fault, methods=["POST"]),
+                Route("/admin/venue-state/{state}", self._tell_state, methods=["POST"]),
                 WebSocketRoute("/ws/market", self.hub),
                 Route("/{path:path}", self._clob),
             ],
@@ -228,8 +231,14 @@ class FakeVenueServer:
 
     async def _status(self, request: Request) -> Response:
         links = {str(link.number): {"tokens": len(link.tokens), "sent": link.sent} for link in self.hub.links.values()}
+        now_ns = self.clock.now_ns()
         return reply(
-            {"links": links, "behind_ms": self.behind_ns // 1_000_000, "faults": self.faults.running(self.clock.now_ns())}
+            {
+                "links": links,
+                "behind_ms": self.behind_ns // 1_000_000,
+                "faults": self.faults.running(now_ns),
+                "venue_state": self.mode.state(now_ns),
+            }
         )
 
     async def _list_faults(self, request: Request) -> Response:
@@ -243,6 +252,18 @@ class FakeVenueServer:
             return reply({"error": str(error)}, 404)
         except ValueError as error:
             return reply({"error": str(error)}, 400)
+        return reply(told)
+
+    async def _tell_state(self, request: Request) -> Response:
+        """Be in a state; ``seconds`` (and after a restart ``post_only_seconds``) say for how long."""
+        state, options = request.path_params["state"], request.query_params
+        try:
+            seconds, post_only = (int(options[name]) if name in options else None for name in ("seconds", "post_only_seconds"))
+            told = self.mode.tell(state, seconds, post_only, self.clock.now_ns())
+        except ValueError as error:
+            return reply({"error": str(error)}, 400)
+        if state == "link_lost":
+            self.faults.start("reconnect-storm", self.clock.now_ns(), {"seconds": str(told["seconds"])})
         return reply(told)
 
 
