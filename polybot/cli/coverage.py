@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from pipeline.base.errors import BadInput
 from polybot.cli.options import config_option, json_option
@@ -66,8 +68,11 @@ def command(
 
 def _of_recording(path: Path, config_path: Path | None, market_id: str, token_id: str) -> Coverage:
     from pipeline.base.config import load_config
+    from pipeline.base.log import set_up_logging
     from polybot.coverage.from_recording import cover_recording
 
+    if click.get_current_context().find_root().get_parameter_source("log_level") is not ParameterSource.COMMANDLINE:
+        set_up_logging("error", sys.stderr)  # what went wrong then is what is asked for, and comes as the answer
     with Progress("playing", unit="messages") as progress:
 
         def show(done: int, total: int | None) -> None:

@@ -70,7 +70,7 @@ class Columns:
             if column is not self.all[0] and not column.after_break and column.start_ns % step_ns:
                 continue
             place = column.x / self.units
-            if found and place - found[-1][0] < 0.085:
+            if found and place - found[-1][0] < 0.012 * len(found[-1][1]) + 0.01:
                 continue
             moment = datetime.fromtimestamp(column.start_ns // NS_PER_S, UTC)
             text = moment.strftime("%H:%M" if column.start_ns % (60 * NS_PER_S) == 0 else "%H:%M:%S")

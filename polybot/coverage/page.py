@@ -9,7 +9,7 @@ from polybot.coverage.model import Coverage, TokenCoverage, all_checks
 from polybot.coverage.shares import NOT_OBSERVED, PROVED, STATES, WORDS, Times
 from polybot.coverage.strips import source_strip, token_strip
 from polybot.coverage.style import CSS, SCRIPT, STATE_CSS
-from polybot.coverage.told import gap_length, hours_left_out, percent, show_length, show_moment
+from polybot.coverage.told import gap_length, healed, hours_left_out, percent, show_length, show_moment
 
 MOST_LISTED = 500
 _MEANS = {
@@ -119,8 +119,8 @@ def _heat_map(coverage: Coverage, columns: Columns) -> str:
         market = token.market_id
     return (
         '<h2>Tokens over time</h2><div class="card scroll"><table class="heat"><thead><tr><th class="name">token</th>'
-        f'<th><div class="axis">{axis}</div></th><th class="num n1">proved</th><th class="num n2">gaps</th>'
-        f'<th class="num n3">hash checks</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        f'<th><div class="axis">{axis}</div></th><th class="num share">proved</th><th class="num gaps">gaps</th>'
+        f'<th class="num checks">hash checks</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
     )
 
 
@@ -132,10 +132,17 @@ def _row(token: TokenCoverage, coverage: Coverage, columns: Columns, first: bool
     told = f"{checks.matched:,} of {checks.done:,}" if checks.done else "-"
     name = escape(token.name, quote=True)
     return (
-        f'<tr data-n="{name}"{" class=first" if first else ""}><td class="name" title="{name}&#10;{escape(token.token_id)}">{name}</td>'
+        f'<tr data-n="{name}"{" class=first" if first else ""}><td class="name" title="{name}&#10;{escape(token.token_id)}">'
+        f"<div>{_split(token.name)}</div></td>"
         f'<td class="map"><div>{token_strip(token, columns)}</div></td><td class="num">{proved}</td>'
         f'<td class="num">{len(token.gaps) or "-"}</td><td class="num">{told}</td></tr>'
     )
+
+
+def _split(name: str) -> str:
+    """A name whose last part, the outcome, is never cut off."""
+    title, _, outcome = name.rpartition(" / ")
+    return f"<span>{escape(title)}</span><b>{escape(outcome)}</b>" if title else f"<span>{escape(name)}</span>"
 
 
 def _gaps(coverage: Coverage) -> str:
@@ -143,10 +150,10 @@ def _gaps(coverage: Coverage) -> str:
     if not gaps:
         return '<h2>Gaps</h2><div class="card">No gap.</div>'
     rows = "".join(
-        f'<tr><td>{escape(token.name)}</td><td class="t">{show_moment(gap.start_ns)}</td>'
+        f'<tr><td class="who">{escape(token.name)}</td><td class="t">{show_moment(gap.start_ns)}</td>'
         f'<td class="t">{"" if gap.end_ns is None else show_moment(gap.end_ns)[11:]}</td>'
         f'<td class="t num{" open" if gap.end_ns is None else ""}">{gap_length(gap)}</td>'
-        f"<td>{escape(gap.cause)}</td><td>{escape(gap.healed_by) or 'not healed'}</td></tr>"
+        f"<td>{escape(gap.cause)}</td><td>{escape(healed(gap))}</td></tr>"
         for token, gap in gaps[:MOST_LISTED]
     )
     more = (

@@ -59,7 +59,7 @@ def source_strip(coverage: Coverage, columns: Columns) -> str:
         more = f"\nand {len(notes) - 8} more" if len(notes) > 8 else ""
         x = min(columns.x_of(loudest.ts_ns), columns.units - width)
         drawn.append(
-            f'<rect class="n{_LOUD.get(loudest.kind, 0)}" x="{x:.3f}" y="2" width="{width:.3f}" height="20">{_title(told + more)}</rect>'
+            f'<rect class="mark{_LOUD.get(loudest.kind, 0)}" x="{x:.3f}" y="2" width="{width:.3f}" height="20">{_title(told + more)}</rect>'
         )
     return _svg(columns, drawn)
 

@@ -36,22 +36,24 @@ th{font-weight:550;color:var(--soft);text-align:left;font-size:12.5px;white-spac
 td,th{padding:3px 10px 3px 0}
 td:last-child,th:last-child{padding-right:0}
 .num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.heat{min-width:860px;table-layout:fixed}
+.heat{min-width:1100px;table-layout:fixed}
 .heat td{height:28px}
 .heat tbody tr:hover td{background:color-mix(in srgb,var(--line) 45%,transparent)}
-.heat .name{width:250px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.heat .name{width:260px}.heat .name div{display:flex;gap:8px;white-space:nowrap}
+.heat .name span{overflow:hidden;text-overflow:ellipsis}.heat .name b{font-weight:400;color:var(--soft);flex:none}
 .heat tr.first td{padding-top:9px}
-.heat .n1{width:74px}.heat .n2{width:54px}.heat .n3{width:150px}
+.heat .share{width:74px}.heat .gaps{width:54px}.heat .checks{width:150px}
 td.map div{height:22px;border-radius:3px;overflow:hidden}
 td.map.src div{background:none}
 tr.source td{color:var(--soft);font-size:12.5px}
 svg{display:block;width:100%;height:100%;shape-rendering:crispEdges}
 .axis{position:relative;height:20px;font-size:11.5px;color:var(--soft);font-weight:400}
 .axis span{position:absolute;top:0;padding-left:4px;border-left:1px solid var(--line);line-height:20px}
-rect.w{fill:var(--watch)}rect.n0{fill:var(--soft)}rect.n1{fill:var(--ink)}rect.n2{fill:var(--STALE)}rect.n3{fill:var(--SUSPECT)}
+rect.w{fill:var(--watch)}rect.mark0{fill:var(--soft)}rect.mark1{fill:var(--ink)}rect.mark2{fill:var(--STALE)}rect.mark3{fill:var(--SUSPECT)}
 rect.b{fill:var(--card)}rect.NOT_OBSERVED{fill:transparent}
 .list td{border-top:1px solid var(--line);padding-top:6px;padding-bottom:6px;vertical-align:top}
-.list th{padding-bottom:6px}.list td.t{white-space:nowrap;font-variant-numeric:tabular-nums}
+.list td{overflow-wrap:anywhere}.list td.who{max-width:280px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.list th{padding-bottom:6px}.list td.t{overflow-wrap:normal;white-space:nowrap;font-variant-numeric:tabular-nums}
 .open{color:var(--SUSPECT)}
 .tag{font-size:11.5px;padding:1px 7px;border-radius:9px;border:1px solid var(--line);color:var(--soft);white-space:nowrap}
 #tip{position:fixed;z-index:9;pointer-events:none;white-space:pre-line;max-width:420px;padding:8px 11px;border-radius:7px;

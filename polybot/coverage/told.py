@@ -9,6 +9,15 @@ from pipeline.base.units import NS_PER_S
 from polybot.coverage.model import Checks, Coverage, GapSpan, Hour
 from polybot.coverage.shares import HOUR_NS, NOT_OBSERVED, WORDS, Times
 
+_HEALED = {
+    "": "not healed",
+    "batch": "a batch whose hash matched",
+    "book": "a whole book whose hash matched",
+    "late trade": "a trade, told late, that explained the hash",
+    "same book": "the venue gave the book that was proved before",
+    "contiguous seq": "the next number in line",
+}
+
 
 def percent(part: int, whole: int) -> str:
     """A share with one decimal; 0 and 100 are said of nothing and of all only."""
@@ -45,6 +54,11 @@ def gap_length(gap: GapSpan) -> str:
     return "open" if gap.end_ns is None else show_length(gap.end_ns - gap.start_ns)
 
 
+def healed(gap: GapSpan) -> str:
+    """What healed a gap, in words."""
+    return _HEALED.get(gap.healed_by, gap.healed_by)
+
+
 def shown_states(times: Times) -> list[str]:
     """The states that took any time, the best first."""
     return [word for word in WORDS if times.get(word)]
@@ -78,7 +92,7 @@ def gap_rows(coverage: Coverage) -> Rows:
     rows: list[tuple[str, ...]] = []
     for token, gap in coverage.gaps:
         end = "-" if gap.end_ns is None else show_moment(gap.end_ns)
-        rows.append((token.name, show_moment(gap.start_ns), end, gap_length(gap), gap.cause, gap.healed_by or "not healed"))
+        rows.append((token.name, show_moment(gap.start_ns), end, gap_length(gap), gap.cause, healed(gap)))
     return ("token", "gap from", "to", "for", "cause", "healed by"), rows
 
 
