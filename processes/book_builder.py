@@ -246,7 +246,10 @@ class BookBuilder(Stage):
             feed.counts["invalid"] += 1
             self._reports.say_later(feed, now_ns)
         book = self.shelf.hashed.get(msg.token_id)
-        return [] if book is None else self._after(book, book.doubt(now_ns, f"a frame was refused: {msg.reason}"), now_ns)
+        reason = f"a frame was refused: {msg.reason}"
+        # One frame tells a change for both outcomes, and what could be read of it may name one only.
+        both = [] if book is None else book.feed.tokens
+        return [out for each in both for out in self._after(each, each.doubt(now_ns, reason), now_ns)]
 
     def missed(self, gap: Gap, now_ns: int) -> Iterable[Message]:
         """Messages of the feed about one token were lost; the runner asks the gateway for the current book."""
