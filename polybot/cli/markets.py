@@ -15,9 +15,11 @@ from pipeline.store.open import open_store
 from pipeline.store.rows import MarketRow, VersionRow
 from polybot.cli.options import config_option, db_url_option, json_option
 from polybot.cli.output import Cell, Styled, print_json, print_table
+from polybot.cli.trading_words import short_id
 
 _COLUMNS = ("market", "question", "outcomes", "tick", "volume 24h", "ends", "state")
 _QUESTION = 60
+_NAMED = 4
 _HOW_TO_FILL = "`polybot refresh-markets BASE_URL` brings the catalogue."
 
 
@@ -113,12 +115,19 @@ def _cells(row: MarketRow) -> tuple[Cell, ...]:
     return (
         row.slug or row.market_id,
         question,
-        " / ".join(outcome.name for outcome in row.outcomes),
+        _outcomes(row),
         row.tick_size,
         f"{row.volume_24h_e6 // 1_000_000:,}",
         _day(row.end_ns),
         _state(row),
     )
+
+
+def _outcomes(row: MarketRow) -> str:
+    """Their names; where the catalogue gave none, their ids cut short, and of many only how many."""
+    if len(row.outcomes) > _NAMED:
+        return f"{len(row.outcomes)} outcomes"
+    return " / ".join(short_id(outcome.name) if outcome.name == outcome.token_id else outcome.name for outcome in row.outcomes)
 
 
 def _state(row: MarketRow) -> Styled:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import click
 
@@ -13,9 +13,11 @@ from pipeline.store.rows import BookStateRow, StatusRow
 from pipeline.store.status import latest_book_states, market_statuses
 from polybot.cli.options import config_option, db_url_option, json_option
 from polybot.cli.output import Cell, Styled, print_json, print_table
+from polybot.cli.trading_words import short_id
 
 _GOOD = ("VERIFIED", "QUIET")
-_SHORT_ID = 14
+_NAMED = 4
+"""Outcomes whose states are told one by one; of more, how many are in which state."""
 _COLUMNS = (
     "market_id",
     "last_seq",
@@ -95,9 +97,8 @@ def _as_cells(status: StatusRow, states: list[BookStateRow], now_ms: int) -> lis
 def _states_cell(states: list[BookStateRow]) -> Cell:
     if not states:
         return None
-    text = ", ".join(f"{_short(state.outcome_id)} {state.state}" for state in states)
+    if len(states) > _NAMED:
+        text = ", ".join(f"{count} {state}" for state, count in Counter(state.state for state in states).most_common())
+    else:
+        text = ", ".join(f"{short_id(state.outcome_id)} {state.state}" for state in states)
     return Styled(text, "green" if all(state.state in _GOOD for state in states) else "yellow")
-
-
-def _short(outcome_id: str) -> str:
-    return outcome_id if len(outcome_id) <= _SHORT_ID else f"{outcome_id[:6]}…{outcome_id[-4:]}"

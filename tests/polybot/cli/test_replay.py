@@ -160,6 +160,8 @@ def test_no_row_of_the_level2_capture_is_lost(cli, db, shared):
     assert db.counts("orderbook_events", "trades") == {"orderbook_events": 206_365, "trades": 483}
     assert db.one("SELECT count(DISTINCT outcome_id) FROM orderbook_events") == 12
     assert db.rows("SELECT DISTINCT new FROM book_states") == [("UNVERIFIED",)]
+    assert cli("status", "--db-url", db.url).stdout.rstrip().endswith("  12 UNVERIFIED")
+    assert "  12 outcomes  " in cli("markets", "list", "--db-url", db.url).stdout
 
 
 # --- recordings and captures --------------------------------------------------------------------------------------------
