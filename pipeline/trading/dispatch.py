@@ -179,6 +179,8 @@ class Dispatcher:
             told.append(event)
         for event in told:
             self._answer(event, now_ns)
+        if told:
+            yield from self.plans.closed(now_ns)
 
     def _learn(self, event: RelayerEvent, order: Order, now_ns: int) -> None:
         """What an event tells about the venue."""

@@ -8,7 +8,7 @@ from pipeline.base.units import notional_ceil_e6, notional_floor_e6
 from pipeline.messages.market import Market, Side
 
 Held = tuple[str, int, int]
-"""(token, shares, what they cost): a position; both negative for shares sold short."""
+"""(token, shares, what was paid for them less what was received): a position; shares sold short are negative."""
 Asked = tuple[str, Side, int, int]
 """(token, side, price, size): an order that may fill whole, in part or not at all."""
 

@@ -67,7 +67,7 @@ class Gate:
         return self._ledger.day.result_e6(now_ns) + min(0, unrealised)
 
     def _losses_e6(self, market: Market, asked: PlaceOrder) -> tuple[tuple[int, int], tuple[int, int]]:
-        """The worst loss of (the market, its event), without this order and with it."""
+        """The worst loss of (the market, its event), what was realised included, without this order and with it."""
         group = self._followed.event(market)
         others = [self._values_e6(other) for other in group if other.market_id != market.market_id]
         exclusive = bool(market.neg_risk) and bool(market.neg_risk_market_id)
@@ -81,9 +81,9 @@ class Gate:
 
     def _values_e6(self, market: Market, *more: Asked) -> tuple[int, ...]:
         held: list[Held] = [
-            (holding.token_id, holding.inventory_e6, holding.cost_e6)
+            # All that was ever paid and received, so that nothing changes when an order that is counted fills.
+            (holding.token_id, holding.inventory_e6, -holding.cash_e6)
             for holding in self._ledger.portfolio.in_market(market.market_id)
-            if holding.inventory_e6
         ]
         asked: list[Asked] = [
             (order.token_id, order.side, order.price_e6, order.remaining_e6) for order in self._ledger.in_market(market.market_id)

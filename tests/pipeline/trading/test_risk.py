@@ -15,14 +15,18 @@ LIMITS = Limits(max_order_e6=200_000_000, max_open_orders=10, max_total_e6=1_000
 MARKET = Market(market_id="m", outcomes=(Outcome("yes", "Yes"), Outcome("no", "No")), min_order_size="5")
 
 
-def book(state: State = "VERIFIED") -> BookSnapshot:
+def book(
+    state: State = "VERIFIED",
+    bids: tuple[Level, ...] = (Level(400_000, 100_000_000),),
+    asks: tuple[Level, ...] = (Level(470_000, 100_000_000),),
+) -> BookSnapshot:
     return BookSnapshot(
         ts_ns=1,
         token_id="yes",
         market="m",
         tick_size_e6=10_000,
-        bids=(Level(400_000, 100_000_000),),
-        asks=(Level(470_000, 100_000_000),),
+        bids=bids,
+        asks=asks,
         seq=1,
         venue_ns=1,
         state=state,
@@ -97,6 +101,77 @@ def test_an_order_is_refused_with_its_reason(order: PlaceOrder, reason: str) -> 
 )
 def test_a_situation_refuses_with_its_reason(changes: dict[str, object], reason: str) -> None:
     assert refusal(GOOD, situation(**changes), LIMITS) == reason
+
+
+STRICT = Limits(
+    max_order_e6=200_000_000,
+    max_open_orders=10,
+    max_total_e6=1_000_000_000,
+    max_market_e6=100_000_000,
+    max_event_e6=150_000_000,
+    max_inventory_e6=100_000_000,
+    max_daily_loss_e6=50_000_000,
+    max_errors=5,
+    price_band_e6=100_000,
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"now_ns": 3}, "command expired"),
+        ({"halted": "news"}, "trading is halted: news"),
+        ({"halted": ""}, "trading is halted: "),
+        ({"venue_state": "cancel_only"}, "venue is cancel_only"),
+        ({"venue_state": "link_lost"}, "venue is link_lost"),
+        ({"book": book(bids=(), asks=())}, "book of yes is empty: there is no price to compare with"),
+        ({"inventory_e6": 70_000_000, "buying_e6": 10_000_001}, "inventory 100.000001 is over max_inventory 100"),
+        ({"market_loss_e6": (99_000_000, 100_000_001)}, "market could lose 100.000001, over max_market_usdc 100"),
+        ({"event_loss_e6": (0, 150_000_001)}, "event could lose 150.000001, over max_event_usdc 150"),
+        ({"day_e6": -50_000_000}, "lost 50 today; max_daily_loss_usdc is 50"),
+        ({"errors": 5}, "5 errors in the last minute; max_errors_per_minute is 5"),
+        ({"orders_left": 0}, "order rate is over [rate_limits] orders_per_s"),
+    ],
+)
+def test_each_limit_refuses_with_its_reason(changes: dict[str, object], reason: str) -> None:
+    assert refusal(GOOD, SITUATION, STRICT) == ""
+    assert refusal(GOOD, situation(**changes), STRICT) == reason
+
+
+@pytest.mark.parametrize(
+    ("side", "price_e6", "reason"),
+    [
+        ("BUY", 570_000, ""),
+        ("BUY", 580_000, "price 0.58 is 0.11 beyond the best 0.47; price_band is 0.1"),
+        ("SELL", 300_000, ""),
+        ("SELL", 290_000, "price 0.29 is 0.11 beyond the best 0.4; price_band is 0.1"),
+        ("BUY", 10_000, ""),
+    ],
+)
+def test_a_price_may_go_no_further_through_the_book_than_the_band(side: str, price_e6: int, reason: str) -> None:
+    assert refusal(asked(side=side, price_e6=price_e6, post_only=False), SITUATION, STRICT) == reason
+
+
+def test_the_band_counts_from_the_near_side_where_the_other_is_empty() -> None:
+    order = asked(price_e6=510_000, post_only=False)
+    assert refusal(order, situation(book=book(asks=())), STRICT) == "price 0.51 is 0.11 beyond the best 0.4; price_band is 0.1"
+
+
+def test_an_exposure_over_its_limit_may_still_be_made_smaller() -> None:
+    for name in ("market_loss_e6", "event_loss_e6"):
+        assert refusal(GOOD, situation(**{name: (900_000_000, 900_000_000)}), STRICT) == ""
+
+
+def test_short_shares_count_against_the_inventory_and_held_ones_may_always_be_sold() -> None:
+    sale = asked(side="SELL", price_e6=450_000)
+    assert refusal(sale, situation(selling_e6=80_000_001), STRICT) == "short inventory 100.000001 is over max_inventory 100"
+    full = situation(inventory_e6=500_000_000, free_e6=20_000_000, selling_e6=900_000_000, day_e6=-60_000_000)
+    assert refusal(sale, full, STRICT) == ""
+
+
+def test_in_post_only_an_order_that_might_trade_at_once_waits() -> None:
+    assert refusal(GOOD, situation(venue_state="post_only"), LIMITS) == ""
+    assert refusal(asked(post_only=False), situation(venue_state="post_only"), LIMITS) == "venue is post_only"
 
 
 @pytest.mark.parametrize(
