@@ -38,7 +38,10 @@ class StatusRow:
 
 @dataclass(frozen=True, slots=True)
 class BookStateRow:
-    """The latest known state of one outcome's book, since ``ts_ms``."""
+    """The latest known state of one outcome's book, since ``ts_ms``.
+
+    ``ended_ns`` is when the run that saw it ended, None if it never said so; ``is_latest_run``: no later book builder has run.
+    """
 
     market_id: str
     outcome_id: str
@@ -47,6 +50,15 @@ class BookStateRow:
     basis: str
     reason: str
     verified_ns: int
+    token_id: str = ""
+    outcome: str = ""
+    ended_ns: int | None = None
+    is_latest_run: bool = True
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the run that saw it may still be watching: then the state holds now."""
+        return self.ended_ns is None and self.is_latest_run
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from pipeline.store.rows import BookStateRow, RunRow, StatusRow, fetch
 from pipeline.store.schema import (
@@ -17,6 +17,7 @@ from pipeline.store.schema import (
     orderbook_events,
     orderbook_snapshots,
     orders,
+    outcomes,
     runs,
     trades,
 )
@@ -39,14 +40,30 @@ def market_statuses(conn: Connection, market_id: str | None = None) -> list[Stat
 
 
 def latest_book_states(conn: Connection, market_id: str | None = None) -> list[BookStateRow]:
-    """The last stored state of each outcome's book."""
+    """The last stored state of each outcome's book, the outcomes of a market in its order."""
     newest = select(func.max(book_states.c.id)).group_by(book_states.c.market_id, book_states.c.outcome_id)
     if market_id is not None:
         newest = newest.where(book_states.c.market_id == market_id)
     state = book_states.c.new.label("state")
     names = ("market_id", "outcome_id", "ts_ms", "basis", "reason", "verified_ns")
-    query = select(*(book_states.c[name] for name in names), state).where(book_states.c.id.in_(newest))
-    return fetch(conn, query.order_by(book_states.c.market_id, book_states.c.outcome_id), BookStateRow)
+    latest_run = select(func.max(runs.c.id)).where(runs.c.role == "book_builder").scalar_subquery()
+    query = (
+        select(
+            *(book_states.c[name] for name in names),
+            state,
+            func.coalesce(outcomes.c.token_id, book_states.c.outcome_id).label("token_id"),
+            func.coalesce(outcomes.c.name, book_states.c.outcome_id).label("outcome"),
+            runs.c.ended_ns,
+            (runs.c.id >= func.coalesce(latest_run, 0)).label("is_latest_run"),
+        )
+        .join(runs, runs.c.id == book_states.c.run_id)
+        .outerjoin(
+            outcomes, and_(outcomes.c.market_id == book_states.c.market_id, outcomes.c.outcome_id == book_states.c.outcome_id)
+        )
+        .where(book_states.c.id.in_(newest))
+        .order_by(book_states.c.market_id, outcomes.c.position, book_states.c.outcome_id)
+    )
+    return fetch(conn, query, BookStateRow)
 
 
 def latest_runs(conn: Connection, limit: int = 20, role: str | None = None) -> list[RunRow]:

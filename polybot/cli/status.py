@@ -8,12 +8,13 @@ from collections import Counter, defaultdict
 
 import click
 
+from pipeline.base.units import NS_PER_MS
 from pipeline.store.open import open_store
 from pipeline.store.rows import BookStateRow, StatusRow
 from pipeline.store.status import latest_book_states, market_statuses
 from polybot.cli.options import config_option, db_url_option, json_option
 from polybot.cli.output import Cell, Styled, print_json, print_table
-from polybot.cli.trading_words import short_id
+from polybot.cli.trading_words import short_id, show_time
 
 _GOOD = ("VERIFIED", "QUIET")
 _NAMED = 4
@@ -34,29 +35,38 @@ _COLUMNS = (
     "states",
 )
 
+_TOKEN_COLUMNS = ("market", "outcome", "state", "since (UTC)", "for", "seen", "verified", "basis", "reason")
+
 
 @click.command()
 @click.option("--market", metavar="MARKET_ID", help="Only this market.")
+@click.option("--tokens", "by_token", is_flag=True, help="A line for each token: the state of its book, since when, and why.")
 @json_option
 @config_option
 @db_url_option
-def command(market: str | None, as_json: bool, config_path: object, db_url: str) -> None:
+def command(market: str | None, by_token: bool, as_json: bool, config_path: object, db_url: str) -> None:
     """Show for each market what its feed brought: sequence, age, counts, resynchronisations, states of its books.
 
-    It reads the database only, also while the pipeline runs.
+    It reads the database only, also while the pipeline runs. With --json, the states have their reasons too. A state is `now` while the
+    book builder that saw it has not ended; afterwards it is what was last known.
 
     \b
     Example:
       polybot status --db-url sqlite:///./polybot-fake.db
+      polybot status --tokens
     """
     with open_store(db_url, read_only=True) as store, store.connect() as conn:
         statuses = market_statuses(conn, market)
         states: dict[str, list[BookStateRow]] = defaultdict(list)
         for state in latest_book_states(conn, market):
             states[state.market_id].append(state)
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = time.time_ns() // NS_PER_MS
     if as_json:
         print_json([_as_object(status, states[status.market_id], now_ms) for status in statuses])
+        return
+    if by_token:
+        told = [_token_cells(state, now_ms) for group in states.values() for state in group]
+        print_table(_TOKEN_COLUMNS, told, right=("for", "verified"), empty="No book has a state yet.")
         return
     nothing = "No market has a feed yet." if market is None else f"Market {market} has no feed in {db_url}."
     rows = [_as_cells(status, states[status.market_id], now_ms) for status in statuses]
@@ -81,11 +91,51 @@ def show_age(milliseconds: int | None) -> str:
 
 
 def _as_object(status: StatusRow, states: list[BookStateRow], now_ms: int) -> dict[str, object]:
-    told = [
-        {"outcome_id": s.outcome_id, "state": s.state, "basis": s.basis, "reason": s.reason, "since_ts_ms": s.ts_ms}
-        for s in states
-    ]
+    told = [_state_object(state, now_ms) for state in states]
     return dataclasses.asdict(status) | {"age_ms": age_ms(status, now_ms), "states": told}
+
+
+def _state_object(state: BookStateRow, now_ms: int) -> dict[str, object]:
+    return {
+        "outcome_id": state.outcome_id,
+        "token_id": state.token_id,
+        "outcome": state.outcome,
+        "state": state.state,
+        "basis": state.basis,
+        "reason": state.reason,
+        "since_ts_ms": state.ts_ms,
+        "for_ms": held_ms(state, now_ms),
+        "verified_ns": state.verified_ns,
+        "is_watched": state.is_watched,
+        "run_ended_ns": state.ended_ns,
+    }
+
+
+def held_ms(state: BookStateRow, now_ms: int) -> int | None:
+    """How long the book has been in its state, or was until its run ended; None if nobody knows when the run ended."""
+    until_ms = now_ms if state.is_watched else None if state.ended_ns is None else state.ended_ns // NS_PER_MS
+    return None if until_ms is None else max(0, until_ms - state.ts_ms)
+
+
+def _token_cells(state: BookStateRow, now_ms: int) -> list[Cell]:
+    if state.is_watched:
+        seen = "now"
+    elif state.ended_ns is None:
+        seen = "by a run that did not end in order"
+    else:
+        seen = f"{show_age(max(0, now_ms - state.ended_ns // NS_PER_MS))} ago"
+    verified = None if not state.verified_ns else f"{show_age(max(0, now_ms - state.verified_ns // NS_PER_MS))} ago"
+    return [
+        short_id(state.market_id),
+        short_id(state.outcome),
+        Styled(state.state, "green" if state.state in _GOOD else "yellow"),
+        show_time(state.ts_ms)[:-4],
+        show_age(held_ms(state, now_ms)),
+        seen,
+        verified,
+        state.basis,
+        state.reason,
+    ]
 
 
 def _as_cells(status: StatusRow, states: list[BookStateRow], now_ms: int) -> list[Cell]:

@@ -38,7 +38,7 @@ def test_the_table_has_a_row_for_each_token_and_hour_and_the_gaps(recording: Pat
     assert shown[2].split()[:4] == ["mkt-1/yes", "2026-05-28", "20:00", "67.5"]
     assert shown[3].split()[:2] == ["all", "all"]
     (gap,) = [line for line in shown if "seq 4 after 2" in line]
-    assert "1.000 s" in gap
+    assert "2.000 s" in gap
 
 
 def test_json_adds_up(recording: Path) -> None:

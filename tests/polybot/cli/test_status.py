@@ -50,14 +50,37 @@ def test_it_shows_each_market_with_its_counts_and_states(filled):
     assert cells[:3] == ["mkt-1", "3", "1000"]
     assert cells[4] == "d"
     assert cells[5:13] == ["1", "2", "4", "0", "2", "1", "0", "0"]
-    assert cells[13] == "no STALE, yes VERIFIED"
+    assert cells[13] == "yes VERIFIED, no STALE"
 
 
 def test_json_has_everything(filled):
     (market,) = json.loads(run("--db-url", filled, "--json").stdout)
     assert (market["market_id"], market["last_seq"], market["resync_gap"], market["other"]) == ("mkt-1", 3, 2, {"odd": 9})
-    assert [(state["outcome_id"], state["state"]) for state in market["states"]] == [("no", "STALE"), ("yes", "VERIFIED")]
+    assert [(state["outcome_id"], state["state"]) for state in market["states"]] == [("yes", "VERIFIED"), ("no", "STALE")]
     assert market["age_ms"] > 0
+
+
+def test_each_token_is_told_with_its_state_since_when_and_why(filled):
+    heading, yes, no = run("--db-url", filled, "--tokens").stdout.splitlines()
+    assert heading.split()[:5] == ["market", "outcome", "state", "since", "(UTC)"]
+    assert yes.split()[:5] == ["mkt-1", "yes", "VERIFIED", "1970-01-01", "00:00:00"]
+    assert (no.split()[2], no.split()[-1]) == ("STALE", "why")
+    assert " now " in yes
+
+
+def test_json_says_since_when_a_state_holds_and_whether_anybody_still_watches(filled):
+    def states():
+        (market,) = json.loads(run("--db-url", filled, "--json").stdout)
+        return [(state["since_ts_ms"], state["for_ms"], state["is_watched"], state["reason"]) for state in market["states"]]
+
+    assert all(since == 0 and held > 10**12 and watched and why == "why" for since, held, watched, why in states())
+    with open_store(filled) as store, store.begin() as conn:
+        save_run(conn, Run(1, "book_builder", "r", 0, role="book_builder", ended_ns=7_000_000))
+    assert states() == [(0, 7, False, "why")] * 2
+    with open_store(filled) as store, store.begin() as conn:
+        save_run(conn, Run(1, "book_builder", "r", 0, role="book_builder"))
+        save_run(conn, Run(2, "book_builder", "r2", 9, role="book_builder"))
+    assert states() == [(0, None, False, "why")] * 2
 
 
 def test_an_empty_database_says_what_would_fill_it(db_url):
