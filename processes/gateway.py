@@ -19,6 +19,7 @@ from pipeline.base.units import NS_PER_MS, NS_PER_S
 from pipeline.bus.edge import AsyncEdge
 from pipeline.bus.stage import InlineEdge, Stage
 from pipeline.bus.topology import GATEWAY, STREAM
+from pipeline.market.carriers import Carriers
 from pipeline.market.liveness import LivenessRules
 from pipeline.market.watch import FeedWatch
 from pipeline.messages import Message
@@ -28,9 +29,7 @@ from pipeline.messages.market import (
     BadFeedFrame,
     FeedStatus,
     LinkState,
-    MarketResolved,
     MarketUniverse,
-    NewMarket,
     VenueBook,
 )
 from pipeline.venue.answers import books_of
@@ -43,7 +42,7 @@ from processes.options import process_options, run_process
 SHOWN_BYTES = 200
 """How much of a refused frame is logged; the recording has all of it."""
 COUNTED = (
-    *("frames", "messages", "bad_frames", "unfollowed"),
+    *("frames", "messages", "bad_frames"),
     *("books_fetched", "books_failed", "spot_books", "spot_failed", "reconnects"),
 )
 Record = Callable[[Message], None]
@@ -85,8 +84,8 @@ class Gateway(Stage):
         self._strict, self._record, self._watch = strict, record, watch
         self._wanted = BooksWanted(ask_again)
         self._follow: tuple[str, ...] | None = None
-        self._followed: frozenset[str] = frozenset()
         self._links: dict[str, FeedStatus] = {}
+        self._carriers = Carriers()
         self._requests = 0
         self._counts = dict.fromkeys(COUNTED, 0)
         self._refusal_logged_ns: int | None = None
@@ -137,24 +136,13 @@ class Gateway(Stage):
                 get_logger().warning(events.EVENT_UNKNOWN, event_type=name.partition(":")[2], where=frame.where or frame.link_id)
         self._counts["messages"] += len(found)
         if self._watch is not None:
-            found = self._about_followed(found)
+            found = self._watch.about_followed(found)
             self._watch.frame(frame.link_id, frame.ts_ns, found, bool(found) or frame.data.strip() not in HEARTBEATS)
+        found = self._carriers.one_feed(frame.link_id, found)
         if self._mirror is not None or not self._wanted.is_idle:
             for msg in found:
                 self._take(msg)
         return found
-
-    def _about_followed(self, found: list[Message]) -> list[Message]:
-        """Without what is about tokens that nobody follows: nothing is kept of them, whatever a live feed names."""
-        followed = self._followed
-        kept = [
-            msg
-            for msg in found
-            if type(msg) is NewMarket
-            or (not followed.isdisjoint(msg.token_ids) if type(msg) is MarketResolved else msg.key in followed)
-        ]
-        self._counts["unfollowed"] += len(found) - len(kept)
-        return kept
 
     def _refuse(self, frame: RawFrame, error: BadFrame, now_ns: int) -> Iterable[Message]:
         """A frame that was not understood: the user's error in a file written by hand, otherwise a doubt about its tokens."""
@@ -189,7 +177,7 @@ class Gateway(Stage):
         )
         if tokens == self._follow:
             return ()
-        self._follow, self._followed = tokens, frozenset(tokens)
+        self._follow = tokens
         if self._watch is not None:
             self._watch.follow(tokens, universe.markets, now_ns)
         if self._mirror is not None:
@@ -200,6 +188,7 @@ class Gateway(Stage):
         self._keep(event)
         if self._watch is not None:
             self._watch.link(event)
+        about = self._carriers.learn(event)
         log = get_logger()
         if event.state == "up":
             log.info(events.LINK_CONNECTED, link_id=event.link_id, tokens=len(event.token_ids))
@@ -210,8 +199,8 @@ class Gateway(Stage):
             else:
                 log.info(events.LINK_CLOSED, link_id=event.link_id, reason=event.reason)
             if self._mirror is not None:
-                self._mirror.drop_all(event.token_ids)  # nothing is replayed: the list frame of the next connection is the truth
-        return (self._status(event.link_id, event.state, event.reason, event.token_ids, event.ts_ns),)
+                self._mirror.drop_all(about)  # nothing is replayed: the list frame of the next connection is the truth
+        return (self._status(event.link_id, event.state, event.reason, about, event.ts_ns),)
 
     def _status(self, link_id: str, state: LinkState, reason: str, token_ids: tuple[str, ...], ts_ns: int) -> FeedStatus:
         status = FeedStatus(
@@ -301,9 +290,12 @@ class Gateway(Stage):
 
     def counts(self) -> dict[str, int]:
         """Totals since the start, with what the decoder skipped by name."""
-        ended = {"feed_ended": 1} if self.ended else {}
-        watched = {} if self._watch is None else self._watch.counts()
-        return {**self._counts, "books_coalesced": self._wanted.coalesced, **watched, **ended, **self.decoder.counts}
+        counts = {**self._counts, "books_coalesced": self._wanted.coalesced, **self._carriers.counts()}
+        if self._watch is not None:
+            counts |= self._watch.counts()
+        if self.ended:
+            counts["feed_ended"] = 1
+        return counts | self.decoder.counts
 
     def _take(self, msg: Message) -> None:
         """What the feed tells, for the copy of its book and for those who wait for it."""

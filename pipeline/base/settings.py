@@ -38,6 +38,7 @@ class VenueSection(Section, frozen=True):
     rest_timeout_ms: int = 5_000
     rest_per_10_s: int = 400
     books_per_request: int = 100
+    redundant_sockets: bool = False
 
 
 class FakeVenueSection(Section, frozen=True):

@@ -39,11 +39,15 @@ ALL_RESOLVED = "all subscribed assets resolved"
 
 @dataclass(frozen=True)
 class LinkRules:
-    """How far away the venue is (one way, and a whole HTTP request at least and at most), and how its sockets are kept."""
+    """How far away the venue is (one way, and a whole HTTP request at least and at most), and how its sockets are kept.
+
+    ``redundant``: two sockets for the same tokens.
+    """
 
     latency_ns: int = 60 * NS_PER_MS
     rest_ns: tuple[int, int] = (80 * NS_PER_MS, 300 * NS_PER_MS)
     tokens_per_socket: int = 200
+    redundant: bool = False
     ping_ns: int = 10 * NS_PER_S
     reconnect_ns: tuple[int, int] = (500 * NS_PER_MS, 30 * NS_PER_S)
 
@@ -249,9 +253,11 @@ class SimulatedVenue:
         """Spread the tokens over sockets; called once, as the tokens of a trial do not change."""
         room = self.rules.tokens_per_socket
         for start in range(0, len(token_ids), room):
-            link = SimulatedLink(f"ws-{len(self.links) + 1}", tuple(token_ids[start : start + room]))
-            self.links.append(link)
-            self._at(now_ns, lambda at_ns, link=link: self._connect(link, at_ns))  # type: ignore[misc]
+            name = f"ws-{start // room + 1}"
+            for link_id in (name, f"{name}b") if self.rules.redundant else (name,):
+                link = SimulatedLink(link_id, tuple(token_ids[start : start + room]))
+                self.links.append(link)
+                self._at(now_ns, lambda at_ns, link=link: self._connect(link, at_ns))  # type: ignore[misc]
 
     def _arrive(self, coming: _Coming) -> Iterator[Message]:
         link, now_ns = coming.link, coming.due_ns

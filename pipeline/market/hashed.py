@@ -98,6 +98,7 @@ class HashedBook(TokenBook):
         self.pending_until_ns = 0
         self.partial = False
         self.replace_book(book)
+        self.proof.newest_ts = ""
         self._provided_ms = time_ms(msg.venue_ts) if provided else 0
         self._next_seq(msg.venue_ts, msg.ts_ns)
         self._learn_fields(msg, book)

@@ -202,7 +202,7 @@ class Liveness:
         return found
 
     def _look_at_link(self, link_id: str, link: LinkPulse, now_ns: int, found: Findings, doubted: dict[str, None]) -> None:
-        silent = now_ns - link.frame_ns
+        silent, silent_ms = now_ns - link.frame_ns, (now_ns - link.pulse.heard_ns) // NS_PER_MS
         if silent > self.rules.link_silence_ns:
             link.ending = True
             found.dead.append((link_id, f"silent for {silent // NS_PER_MS} ms"))
@@ -211,8 +211,19 @@ class Liveness:
                 link.ending = True
                 found.dead.append((link_id, f"no book came {(now_ns - link.up_ns) // NS_PER_MS} ms after the subscription"))
         elif link.pulse.is_odd(now_ns, LINK_FACTOR, LINK_SILENCE_NS):
+            if self._told_elsewhere(link, now_ns):
+                link.ending = True
+                found.dead.append((link_id, f"nothing came for {silent_ms} ms while another link tells of the same tokens"))
+                return
             busiest = sorted(link.token_ids, key=lambda token_id: self._habit_ns(token_id))
             doubted.update(dict.fromkeys(busiest[: self.rules.per_request]))
+
+    def _told_elsewhere(self, link: LinkPulse, now_ns: int) -> bool:
+        """Whether another link that carries the same tokens speaks."""
+        return any(
+            other is not link and other.token_ids == link.token_ids and now_ns - other.pulse.heard_ns <= SIBLING_NS
+            for other in self.links.values()
+        )
 
     def _is_doubted(self, token_id: str, speaking: bool, now_ns: int) -> bool:
         soon = self._soon.get(token_id)

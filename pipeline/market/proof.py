@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pipeline.base.units import ONE_E6, parse_price_e6
 from pipeline.market.book import BookSide, OrderBook
 from pipeline.market.catalogue import TICK_SIZES
-from pipeline.market.token_book import MarketFeed
+from pipeline.market.token_book import MarketFeed, time_ms
 from pipeline.market.verify import digest, fitting_price, tail_end, tail_head, trade_price_text, trade_price_texts
 from pipeline.messages.market import VenueBook
 
@@ -28,13 +28,14 @@ Key = tuple[str, str]
 class HashProof:
     """The hashed fields of one token, and the batches that were proved last. ``why`` says which field is unknown; "" is none."""
 
-    __slots__ = ("_end", "_head", "feed", "proven", "why")
+    __slots__ = ("_end", "_head", "feed", "newest_ts", "proven", "why")
 
     def __init__(self, feed: MarketFeed) -> None:
         self.feed = feed
         self.proven: dict[Key, None] = {}
         self.why = "no book"
         self._head: str | None = None
+        self.newest_ts = ""
         self._end = ""
 
     @property
@@ -92,16 +93,19 @@ class HashProof:
         return True
 
     def is_repeat(self, key: Key, book: OrderBook) -> bool:
-        """Whether a batch of this key was proven before and says nothing further.
+        """Whether a batch of this key was proven before and says nothing further, or is older than what was proven since.
 
         A change and its reversal in one millisecond lead back to an earlier key: such a batch of the book's own millisecond counts.
         """
-        return key in self.proven and (key[0] != book.venue_ts or key == next(reversed(self.proven)))
+        if key in self.proven:
+            return key[0] != book.venue_ts or key == next(reversed(self.proven))
+        return key[0] < self.newest_ts and time_ms(key[0]) < time_ms(self.newest_ts)
 
     def add(self, key: Key) -> None:
         """Remember a proven batch."""
         self.proven.pop(key, None)
         self.proven[key] = None
+        self.newest_ts = key[0]
         if len(self.proven) > PROVEN_KEPT:
             del self.proven[next(iter(self.proven))]
 

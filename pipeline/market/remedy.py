@@ -109,7 +109,8 @@ class Remedies:
     def _renew(self, token_id: str, link_id: str, now_ns: int) -> list[Message]:
         self._cases[token_id] = self._open[token_id] = _Case(now_ns, link_id)
         self.resubscribed += 1
-        return [Resubscribe(ts_ns=now_ns, token_ids=(token_id,), link_id=link_id)]
+        links = [link_id, *(other for other in self._liveness.links_of(token_id) if other != link_id)]
+        return [Resubscribe(ts_ns=now_ns, token_ids=(token_id,), link_id=name) for name in links]
 
     def _reconnect(self, link_id: str, reason: str, now_ns: int) -> list[Message]:
         """Open a link again, unless that was done too lately."""

@@ -10,7 +10,7 @@ from pipeline.market.remedy import Remedies
 from pipeline.messages import Message
 from pipeline.messages.control import FROZEN
 from pipeline.messages.edges import SPOT_CHECK, FetchBooks, LinkEvent, Reconnect
-from pipeline.messages.market import Market, VenueBook, VenuePriceChange
+from pipeline.messages.market import Market, MarketResolved, NewMarket, VenueBook, VenuePriceChange
 
 STATUS_NS = 5 * NS_PER_S
 """How often the links say that they are up."""
@@ -25,7 +25,7 @@ class FeedWatch:
         self._rules = rules
         self._markets: dict[str, str] = {}
         self._status_ns: int | None = None
-        self._counts = dict.fromkeys(("spot_checks_asked", "tokens_doubted", "links_given_up"), 0)
+        self._counts = dict.fromkeys(("spot_checks_asked", "tokens_doubted", "links_given_up", "unfollowed"), 0)
 
     # --- what comes ------------------------------------------------------------------------------------------------
 
@@ -41,6 +41,19 @@ class FeedWatch:
         self.liveness.follow(token_ids, twins, now_ns)
         if self._status_ns is None:
             self._status_ns = now_ns + STATUS_NS
+
+    def about_followed(self, found: list[Message]) -> list[Message]:
+        """Without what is about tokens that nobody follows: nothing is kept of them, whatever a live feed names."""
+        markets = self._markets
+        kept = [
+            msg
+            for msg in found
+            if msg.key in markets
+            or type(msg) is NewMarket
+            or (type(msg) is MarketResolved and any(token_id in markets for token_id in msg.token_ids))
+        ]
+        self._counts["unfollowed"] += len(found) - len(kept)
+        return kept
 
     def frame(self, link_id: str, ts_ns: int, found: Sequence[Message], is_data: bool) -> None:
         """A frame came on a link, and what it says. ``is_data``: it is more than an answer to PING."""

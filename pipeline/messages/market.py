@@ -164,7 +164,10 @@ class MarketResolved(Message, frozen=True, kw_only=True, gc=False):
 
 
 class FeedStatus(Message, frozen=True, kw_only=True, gc=False):
-    """The state of one link to the venue and the tokens it carries. ``counts`` are totals since the process started."""
+    """The state of one link to the venue and the tokens it carries; of one that is lost, those that no other link carries.
+
+    A link that is up says so every few seconds. ``counts`` are totals since the process started.
+    """
 
     link_id: str
     state: LinkState

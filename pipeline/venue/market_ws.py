@@ -31,13 +31,14 @@ def change_of_subscription(operation: str, token_ids: Iterable[str]) -> bytes:
 
 
 class _MarketLink(Link):
-    """One socket and its tokens, in the order in which they were asked for."""
+    """One socket and its tokens, in the order in which they were asked for. ``twin`` is a second socket for the same tokens."""
 
     def __init__(self, link_id: str, url: str, settings: VenueSection, emit: Emit, clock: Clock, rng: random.Random) -> None:
         super().__init__(link_id, url, settings, emit, clock, rng)
         self.tokens: dict[str, None] = {}
         self._sent: frozenset[str] = frozenset()
         self.task: asyncio.Task[str] | None = None
+        self.twin: _MarketLink | None = None
 
     def token_ids(self) -> tuple[str, ...]:
         return tuple(self.tokens)
@@ -96,7 +97,7 @@ class MarketFeed:
                 self._renewals.append(msg)
                 self._changed.set()
             case Reconnect():
-                for link in self._links:
+                for link in self._sockets():
                     if link.link_id == msg.link_id:
                         link.drop(msg.reason)
 
@@ -109,7 +110,7 @@ class MarketFeed:
                     self._changed.clear()
                     await self._assign(emit, group)
                     renewals, self._renewals = self._renewals, []
-                    for link in self._links:
+                    for link in self._sockets():
                         for wanted in renewals:
                             if wanted.link_id == link.link_id:
                                 await link.resubscribe(wanted.token_ids)
@@ -134,9 +135,10 @@ class MarketFeed:
             link.tokens = dict.fromkeys(waiting[:room])
             waiting = waiting[room:]
             self._links.append(link)
-        for link in list(self._links):
+            if self._settings.redundant_sockets:
+                link.twin = _MarketLink(f"{link.link_id}b", self.url, self._settings, emit, self._clock, self._rng)
+        for link in self._sockets():
             if not link.tokens:
-                self._links.remove(link)
                 if link.task is not None:
                     link.task.cancel()
                     link.say("closed", "no token is followed")
@@ -144,3 +146,14 @@ class MarketFeed:
                 link.task = group.create_task(link.run(), name=link.link_id)
             else:
                 await link.renew()
+        self._links = [link for link in self._links if link.tokens]
+
+    def _sockets(self) -> list[_MarketLink]:
+        """Every link and its twin, which carries the same tokens."""
+        found: list[_MarketLink] = []
+        for link in self._links:
+            found.append(link)
+            if link.twin is not None:
+                link.twin.tokens = link.tokens
+                found.append(link.twin)
+        return found

@@ -30,11 +30,15 @@ SPOT_CHECK_S = 10
 class Trial:
     """A fake exchange, its faults, a gateway that watches and a book builder."""
 
-    def __init__(self, rate_per_s: int = 100, per_socket: int = 200, spot_check_s: int = SPOT_CHECK_S) -> None:
+    def __init__(
+        self, rate_per_s: int = 100, per_socket: int = 200, spot_check_s: int = SPOT_CHECK_S, redundant: bool = False
+    ) -> None:
         plan = ExchangePlan(rate_per_s=rate_per_s, binary_markets=3, event_markets=3)
         self.exchange = FakeExchange(plan, START_NS)
         self.faults = Faults(self.exchange)
-        venue = SimulatedVenue(self.exchange, self.faults, Random(1), LinkRules(tokens_per_socket=per_socket))
+        venue = SimulatedVenue(
+            self.exchange, self.faults, Random(1), LinkRules(tokens_per_socket=per_socket, redundant=redundant)
+        )
         self.watch = FeedWatch(LivenessRules(spot_check_ns=spot_check_s * NS_PER_S))
         self.gateway = Gateway(watch=self.watch)
         self.builder = BookBuilder(unvouched_ms=3_000 * spot_check_s)
@@ -126,3 +130,30 @@ def test_links_that_are_alive_say_so_every_five_seconds_with_totals(trial: Calla
     assert len(up) == 7
     assert up[-1].ts_ns - up[-2].ts_ns == 5 * NS_PER_S
     assert up[-1].counts["frames"] > up[-2].counts["frames"] > 0
+
+
+def test_with_two_sockets_a_lost_link_and_lost_frames_cost_no_trust(trial: Callable[..., Trial]) -> None:
+    run = trial(redundant=True)
+    run.run(10)
+    assert run.gateway.counts()["told_twice"] > 500
+    for link in ("1", "2"):
+        run.fault("drop-frame", link=link, count="3")
+        run.run(5)
+    run.fault("slow-consumer-close", link="2")
+    states = run.run(15)
+    down = [status for status in run.statuses if status.state == "down"]
+    assert [(status.link_id, status.token_ids) for status in down] == [("ws-1b", ())]
+    assert not bad(states)
+    assert all(book.confidence.state == "VERIFIED" for book in run.builder.shelf.all())
+    assert run.builder.counts()["deltas"] < run.gateway.counts()["messages"] * 0.6
+
+
+def test_of_two_sockets_the_one_that_says_nothing_is_opened_again(trial: Callable[..., Trial]) -> None:
+    run = trial(redundant=True)
+    run.run(10)
+    run.fault("silent-socket", link="1", seconds="60")
+    states = run.run(15)
+    down = [status for status in run.statuses if status.state == "down"]
+    assert [(status.link_id, status.token_ids) for status in down] == [("ws-1", ())]
+    assert "another link tells of the same tokens" in down[0].reason
+    assert not bad(states)
