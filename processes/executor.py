@@ -23,6 +23,7 @@ from pipeline.messages.orders import (
     CancelEverything,
     CancelOrder,
     ExecSnapshot,
+    Fill,
     Halt,
     Mode,
     PlaceOrder,
@@ -34,6 +35,7 @@ from pipeline.trading.dispatch import Dispatcher
 from pipeline.trading.followed import Followed
 from pipeline.trading.ledger import Ledger
 from pipeline.trading.limits import Limits
+from pipeline.trading.markouts import Markouts
 from pipeline.trading.policy import FeedPolicy
 from pipeline.trading.rate_limits import RateLimits
 from pipeline.trading.readiness import Readiness
@@ -48,7 +50,8 @@ RELAYER_RESTARTED = "relayer restarted"
 class Executor(Stage):
     """Carry out commands: risk first, then the durable record, then the relayer, then what became of it.
 
-    In: ``command``, ``operator``, ``book``, ``universe``, ``committed``. Out: ``exec``, ``persist.durable``. State: orders,
+    In: ``command``, ``operator``, ``book``, ``universe``, ``committed``. Out: ``exec``, ``persist.durable``, ``persist.lossy`` (the mids
+    after our trades). State: orders,
     positions, counters and the halt, folded from its own journal by ``recover``; books and markets come again by themselves.
     No order is taken before the writer has said what it holds of this producer's records, nor before every followed token has a
     book, or ``books_wait_ns`` have passed. ``standing`` gives what an operator left on disk while nobody was there to hear it.
@@ -72,6 +75,7 @@ class Executor(Stage):
         rates = rates or RateLimits.from_settings(RateLimitsSection())
         self.desk = Dispatcher(relayer, limits, mode, self.followed, rates, batch_wait_ns)
         self.readiness = Readiness(books_wait_ns)
+        self.markouts = Markouts(partial(self.followed.trusted_mid_e6, allowed=limits.policy.allowed(mode)))
         self._standing = standing
         self._now_ns = 0
         self._told_state: VenueState = "normal"
@@ -110,6 +114,7 @@ class Executor(Stage):
         yield from self.desk.refuse_waiting(now_ns)
         yield from self.desk.apply(self.relayer.close(now_ns), now_ns)
         yield from self.desk.plans.closed(now_ns, everything=True)
+        yield from self.markouts.due(now_ns)
 
     def current(self, topic: str) -> Iterator[Message]:
         """All that is held, for a new subscriber of any topic."""
@@ -130,13 +135,14 @@ class Executor(Stage):
 
     def next_timer_ns(self) -> int | None:
         """The relayer's next turn, what waits for time, or the end of the wait for books."""
-        due = (self.relayer.next_timer_ns(), self.desk.next_ns(), self.readiness.due_ns)
+        due = (self.relayer.next_timer_ns(), self.desk.next_ns(), self.readiness.due_ns, self.markouts.next_ns())
         return min((ns for ns in due if ns is not None), default=None)
 
     def on_timer(self, now_ns: int) -> Iterator[Message]:
         """What is due."""
-        yield from self.desk.apply(self.relayer.tick(now_ns), now_ns)
-        yield from self.desk.tick(now_ns)
+        yield from self.markouts.due(now_ns)
+        yield from self._marked(self.desk.apply(self.relayer.tick(now_ns), now_ns), now_ns)
+        yield from self._marked(self.desk.tick(now_ns), now_ns)
         yield from self._news(now_ns)
 
     def counts(self) -> dict[str, int]:
@@ -163,8 +169,15 @@ class Executor(Stage):
     def handle(self, msg: Message, now_ns: int) -> Iterator[Message]:
         """One message, and what it changed in whether and how the venue can be traded on."""
         self._now_ns = now_ns
-        yield from self._take(msg, now_ns)
+        yield from self._marked(self._take(msg, now_ns), now_ns)
         yield from self._news(now_ns)
+
+    def _marked(self, messages: Iterable[Message], now_ns: int) -> Iterator[Message]:
+        """What is said; of each trade in it the mids are noted, from now on."""
+        for msg in messages:
+            yield msg
+            if type(msg) is Fill:
+                self.markouts.on_fill(msg, now_ns)
 
     def _take(self, msg: Message, now_ns: int) -> Iterable[Message]:
         match msg:

@@ -234,6 +234,40 @@ class Opportunity(Message, frozen=True, kw_only=True):
         return self.plan_id
 
 
+class Markout(Message, frozen=True, kw_only=True, gc=False):
+    """The mid of a token ``horizon_ms`` after one of our trades; None where no trusted book had one. Horizon 0 is the trade itself."""
+
+    trade_id: str
+    client_order_id: str
+    strategy: str
+    mode: Mode
+    token_id: str
+    market: str
+    side: Side
+    price_e6: int
+    size_e6: int
+    horizon_ms: int
+    mid_e6: int | None = None
+
+    @property
+    def key(self) -> str:
+        return self.token_id
+
+
+class RewardEstimate(Message, frozen=True, kw_only=True, gc=False):
+    """What a minute of one strategy's resting orders may earn from a market's liquidity rewards, and its part of the score."""
+
+    strategy: str
+    mode: Mode
+    market: str
+    share_e6: int
+    reward_e6: int
+
+    @property
+    def key(self) -> str:
+        return self.market
+
+
 class PortfolioRow(Message, frozen=True, kw_only=True):
     """Inventory and profit of one strategy in one token at one moment. PnL of mode fake is *simulated*."""
 

@@ -18,8 +18,10 @@ from pipeline.messages.records import (
     HashChecks,
     MarketStatus,
     MarketVersion,
+    Markout,
     Opportunity,
     PortfolioRow,
+    RewardEstimate,
 )
 from pipeline.store import decisions, market
 from pipeline.store.catalogue import OutcomeKey, append_version, mention_market, mention_outcomes, outcome_key
@@ -34,6 +36,8 @@ _SAMPLES: tuple[tuple[str, Callable[[Connection, list[Row]], None]], ...] = (
     ("checks", market.insert_checks),
     ("opportunities", decisions.insert_opportunities),
     ("portfolio", decisions.insert_portfolio),
+    ("markouts", decisions.insert_markouts),
+    ("rewards", decisions.insert_rewards),
 )
 
 
@@ -57,6 +61,8 @@ class RowBuffer:
             HashChecks: lambda run, msg: self._take_row("checks", market.checks_row(run, self._key(run, msg), msg)),
             Opportunity: lambda run, msg: self._take_row("opportunities", decisions.opportunity_row(run, msg)),
             PortfolioRow: lambda run, msg: self._take_row("portfolio", decisions.portfolio_row(run, self._key(run, msg), msg)),
+            Markout: lambda run, msg: self._take_row("markouts", decisions.markout_row(run, self._key(run, msg), msg)),
+            RewardEstimate: lambda run, msg: self._take_row("rewards", decisions.reward_row(run, msg)),
             MarketStatus: self._take_status,
             MarketVersion: self._take_version,
         }

@@ -300,6 +300,44 @@ portfolio = Table(
 )
 """Inventory and profit over time."""
 
+markouts = Table(
+    "markouts",
+    metadata,
+    _id(),
+    _run(),
+    _text("trade_id"),
+    _text("client_order_id"),
+    _text("strategy"),
+    _text("mode"),
+    _text("market_id"),
+    _text("outcome_id"),
+    _text("side"),
+    _int("price_e6"),
+    _int("size_e6"),
+    _int("horizon_ms"),
+    _maybe_int("mid_e6"),
+    _int("ts_ms"),
+    _int("ts_ns"),
+    Index("ix_markouts_ts", "ts_ms"),
+)
+"""The mid so many milliseconds after each of our trades; null where no trusted book had one. Horizon 0 is the trade itself."""
+
+reward_estimates = Table(
+    "reward_estimates",
+    metadata,
+    _id(),
+    _run(),
+    _text("strategy"),
+    _text("mode"),
+    _text("market_id"),
+    _int("share_e6"),
+    _int("reward_e6"),
+    _int("ts_ms"),
+    _int("ts_ns"),
+    Index("ix_reward_estimates_ts", "ts_ms"),
+)
+"""What each minute of resting orders may earn from liquidity rewards."""
+
 # --- trading ---------------------------------------------------------------------------------------------------------
 
 journal = Table(

@@ -23,6 +23,8 @@ PLAIN_TABLES: tuple[Table, ...] = (
     schema.exec_audit,
     schema.opportunities,
     schema.portfolio,
+    schema.markouts,
+    schema.reward_estimates,
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pipeline.base.units import complement_e6
 from pipeline.market.confidence import SHOWN
-from pipeline.messages.market import BookSnapshot, Market
+from pipeline.messages.market import BookSnapshot, Market, State
 from pipeline.trading.policy import mirrored, other_token
 
 
@@ -53,6 +53,11 @@ class Followed:
                 self.link_up = True
             elif self._stale:
                 self.link_up = False
+
+    def trusted_mid_e6(self, token_id: str, allowed: frozenset[State]) -> int | None:
+        """The mid of a token's book; None where the book is not in one of the ``allowed`` states."""
+        book = self.book(token_id)
+        return None if book is None or book.state not in allowed else book.mid_e6
 
     def forget_books(self) -> None:
         """Who makes the books has started again: what it said before is history."""

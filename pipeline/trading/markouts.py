@@ -1,0 +1,80 @@
+"""What became of the mid after each of our trades: the spread that a trade earned, and how far the market then went against it.
+
+At each horizon the mid is noted once. Horizon 0 is the mid when the trade was told, so that ``(mid - price) x size`` (for a purchase) is
+the spread earned, and the change of the mid until a later horizon the adverse selection up to there.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+
+from pipeline.base.units import NS_PER_MS, ONE_E6
+from pipeline.messages.market import Side
+from pipeline.messages.orders import Fill
+from pipeline.messages.records import Markout
+
+HORIZONS_MS = (0, 1_000, 10_000, 60_000)
+"""When the mid is noted, in milliseconds after the trade."""
+WAITING = 20_000
+"""The most trades whose later mids are waited for; beyond them the newest are not measured."""
+
+MidOf = Callable[[str], int | None]
+"""The mid of a token's book in millionths of a dollar; None where it may not be trusted, or has an empty side."""
+
+
+class Markouts:
+    """The trades whose later mids are still to be noted. They do not outlive the process: a trade around a restart is not measured."""
+
+    def __init__(self, mid_of: MidOf) -> None:
+        self._mid_of = mid_of
+        self._waiting: list[tuple[int, int, int, Fill]] = []
+        self._noted_now: list[Markout] = []
+        self._number = 0
+
+    def on_fill(self, fill: Fill, now_ns: int) -> None:
+        """One of our orders traded: the mid of now, and the later ones when they are due. What a resolution paid is no trade."""
+        if fill.liquidity == "settlement":
+            return
+        self._noted_now.append(self._noted(fill, 0, now_ns))
+        if len(self._waiting) >= WAITING:
+            return
+        for horizon_ms in HORIZONS_MS[1:]:
+            self._number += 1
+            heapq.heappush(self._waiting, (now_ns + horizon_ms * NS_PER_MS, self._number, horizon_ms, fill))
+
+    def next_ns(self) -> int | None:
+        """When ``due`` wants to be called; None: nothing waits."""
+        if self._noted_now:
+            return self._noted_now[0].ts_ns
+        return self._waiting[0][0] if self._waiting else None
+
+    def due(self, now_ns: int) -> Iterator[Markout]:
+        """What was noted at trades, and the later mids that are due by now."""
+        noted, self._noted_now = self._noted_now, []
+        yield from noted
+        while self._waiting and self._waiting[0][0] <= now_ns:
+            _, _, horizon_ms, fill = heapq.heappop(self._waiting)
+            yield self._noted(fill, horizon_ms, now_ns)
+
+    def _noted(self, fill: Fill, horizon_ms: int, now_ns: int) -> Markout:
+        return Markout(
+            ts_ns=now_ns,
+            trade_id=fill.trade_id,
+            client_order_id=fill.client_order_id,
+            strategy=fill.strategy,
+            mode=fill.mode,
+            token_id=fill.token_id,
+            market=fill.market,
+            side=fill.side,
+            price_e6=fill.price_e6,
+            size_e6=fill.size_e6,
+            horizon_ms=horizon_ms,
+            mid_e6=self._mid_of(fill.token_id),
+        )
+
+
+def earned_floor_e6(side: Side, from_e6: int, to_e6: int, size_e6: int) -> int:
+    """What a trade gains when the price of what was traded goes from one to the other, in millionths of a dollar, rounded down."""
+    change = to_e6 - from_e6 if side == "BUY" else from_e6 - to_e6
+    return change * size_e6 // ONE_E6

@@ -1,0 +1,59 @@
+"""After each trade the mid is noted at once and at each horizon, where a book can be trusted."""
+
+from __future__ import annotations
+
+from pipeline.base.units import NS_PER_S
+from pipeline.messages.orders import Fill, Liquidity
+from pipeline.trading.markouts import HORIZONS_MS, Markouts, earned_floor_e6
+
+
+def fill(liquidity: Liquidity = "maker") -> Fill:
+    return Fill(
+        ts_ns=0,
+        trade_id="t",
+        client_order_id="o",
+        strategy="s",
+        token_id="yes",
+        market="m",
+        side="BUY",
+        price_e6=400_000,
+        size_e6=10_000_000,
+        notional_e6=4_000_000,
+        fee_e6=0,
+        liquidity=liquidity,
+        status="confirmed",
+        mode="paper",
+    )
+
+
+def test_the_mid_is_noted_at_the_trade_and_at_each_horizon() -> None:
+    mids: dict[str, int] = {"yes": 420_000}
+    markouts = Markouts(mids.get)
+    markouts.on_fill(fill(), 0)
+    mids["yes"] = 430_000
+    assert markouts.next_ns() == 0
+    assert [(m.horizon_ms, m.mid_e6) for m in markouts.due(0)] == [(0, 420_000)]
+    found = []
+    while (due := markouts.next_ns()) is not None:
+        mids["yes"] += 1_000
+        found += [(m.horizon_ms, m.mid_e6, m.ts_ns // NS_PER_S) for m in markouts.due(due)]
+    assert found == [(1_000, 431_000, 1), (10_000, 432_000, 10), (60_000, 433_000, 60)]
+    assert [horizon for horizon, *_ in found] == list(HORIZONS_MS[1:])
+
+
+def test_where_no_book_can_be_trusted_there_is_no_mid() -> None:
+    markouts = Markouts(lambda token_id: None)
+    markouts.on_fill(fill(), 0)
+    assert [m.mid_e6 for m in markouts.due(60 * NS_PER_S)] == [None] * 4
+
+
+def test_what_a_resolution_pays_is_no_trade() -> None:
+    markouts = Markouts(lambda token_id: 1)
+    markouts.on_fill(fill("settlement"), 0)
+    assert markouts.next_ns() is None
+
+
+def test_a_purchase_gains_as_the_price_rises_and_a_sale_as_it_falls() -> None:
+    assert earned_floor_e6("BUY", 400_000, 420_000, 10_000_000) == 200_000
+    assert earned_floor_e6("SELL", 400_000, 420_000, 10_000_000) == -200_000
+    assert earned_floor_e6("SELL", 400_000, 400_001, 1) == -1
