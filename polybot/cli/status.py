@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import click
 
+from pipeline.base.config import load_config
 from pipeline.base.units import NS_PER_MS
 from pipeline.store.open import open_store
 from pipeline.store.rows import BookStateRow, StatusRow
 from pipeline.store.status import latest_book_states, market_statuses
+from polybot.cli.halted import halt_line
 from polybot.cli.options import config_option, db_url_option, json_option
 from polybot.cli.output import Cell, Styled, print_json, print_table
 from polybot.cli.trading_words import short_id, show_time
@@ -34,8 +37,8 @@ _COLUMNS = (
     "event_rows",
     "states",
 )
-
-_TOKEN_COLUMNS = ("market", "outcome", "state", "since (UTC)", "for", "seen", "verified", "basis", "reason")
+_TOKEN_COLUMNS = ("market", "outcome", "state", "since (UTC)", "for", "seen", "last proved", "basis", "reason")
+_QUESTION = 40
 
 
 @click.command()
@@ -44,10 +47,10 @@ _TOKEN_COLUMNS = ("market", "outcome", "state", "since (UTC)", "for", "seen", "v
 @json_option
 @config_option
 @db_url_option
-def command(market: str | None, by_token: bool, as_json: bool, config_path: object, db_url: str) -> None:
+def command(market: str | None, by_token: bool, as_json: bool, config_path: Path | None, db_url: str) -> None:
     """Show for each market what its feed brought: sequence, age, counts, resynchronisations, states of its books.
 
-    It reads the database only, also while the pipeline runs. With --json, the states have their reasons too. A state is `now` while the
+    It reads the database, also while the pipeline runs, and says on standard error if trading is halted. With --json, the states have their reasons too. A state is `now` while the
     book builder that saw it has not ended; afterwards it is what was last known.
 
     \b
@@ -60,13 +63,17 @@ def command(market: str | None, by_token: bool, as_json: bool, config_path: obje
         states: dict[str, list[BookStateRow]] = defaultdict(list)
         for state in latest_book_states(conn, market):
             states[state.market_id].append(state)
+        halted = halt_line(conn, Path(load_config(config_path).settings.bus.state_dir))
+    if halted:
+        click.echo(halted, err=True)
     now_ms = time.time_ns() // NS_PER_MS
     if as_json:
         print_json([_as_object(status, states[status.market_id], now_ms) for status in statuses])
         return
     if by_token:
-        told = [_token_cells(state, now_ms) for group in states.values() for state in group]
-        print_table(_TOKEN_COLUMNS, told, right=("for", "verified"), empty="No book has a state yet.")
+        questions = {status.market_id: status.question for status in statuses}
+        told = [_token_cells(state, questions, now_ms) for group in states.values() for state in group]
+        print_table(_TOKEN_COLUMNS, told, right=("for", "last proved"), empty="No book has a state yet.")
         return
     nothing = "No market has a feed yet." if market is None else f"Market {market} has no feed in {db_url}."
     rows = [_as_cells(status, states[status.market_id], now_ms) for status in statuses]
@@ -105,10 +112,15 @@ def _state_object(state: BookStateRow, now_ms: int) -> dict[str, object]:
         "reason": state.reason,
         "since_ts_ms": state.ts_ms,
         "for_ms": held_ms(state, now_ms),
-        "verified_ns": state.verified_ns,
+        "last_proved_ns": last_proved_ns(state),
         "is_watched": state.is_watched,
         "run_ended_ns": state.ended_ns,
     }
+
+
+def last_proved_ns(state: BookStateRow) -> int | None:
+    """When a book that is no longer VERIFIED was last proved; of one that is, only the first proof is stored. None if never."""
+    return None if state.state == "VERIFIED" else state.verified_ns or None
 
 
 def held_ms(state: BookStateRow, now_ms: int) -> int | None:
@@ -117,22 +129,23 @@ def held_ms(state: BookStateRow, now_ms: int) -> int | None:
     return None if until_ms is None else max(0, until_ms - state.ts_ms)
 
 
-def _token_cells(state: BookStateRow, now_ms: int) -> list[Cell]:
+def _token_cells(state: BookStateRow, questions: dict[str, str], now_ms: int) -> list[Cell]:
     if state.is_watched:
         seen = "now"
     elif state.ended_ns is None:
         seen = "by a run that did not end in order"
     else:
         seen = f"{show_age(max(0, now_ms - state.ended_ns // NS_PER_MS))} ago"
-    verified = None if not state.verified_ns else f"{show_age(max(0, now_ms - state.verified_ns // NS_PER_MS))} ago"
+    proved_ns = last_proved_ns(state)
+    question = questions.get(state.market_id, "")
     return [
-        short_id(state.market_id),
+        (question if len(question) <= _QUESTION else f"{question[: _QUESTION - 1]}…") or short_id(state.market_id),
         short_id(state.outcome),
         Styled(state.state, "green" if state.state in _GOOD else "yellow"),
         show_time(state.ts_ms)[:-4],
         show_age(held_ms(state, now_ms)),
         seen,
-        verified,
+        None if proved_ns is None else f"{show_age(max(0, now_ms - proved_ns // NS_PER_MS))} ago",
         state.basis,
         state.reason,
     ]
