@@ -45,6 +45,7 @@ class PipelineModel:
     def __init__(self) -> None:
         self.halted: str | None = None
         self.accepts = False
+        self.venue_state = "normal"
         self.fills = 0
         self.latest_ns = 0
         """The time of the newest message: what a recording takes for the present."""
@@ -75,6 +76,7 @@ class PipelineModel:
                 self._placed.update(self._orders)
                 self._portfolio.load(msg.positions)
                 self.accepts, self.halted = msg.accepts, msg.reason if msg.halted else None
+                self.venue_state = msg.venue_state
                 self._requote()
             case TradingHalted():
                 self.halted = msg.reason

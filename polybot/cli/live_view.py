@@ -40,6 +40,8 @@ def plain_line(model: PipelineModel, seconds: int) -> str:
     restarts = sum(status.restarts for status in model.statuses)
     if restarts:
         parts.append(f"restarts {restarts}")
+    if model.venue_state != "normal":
+        parts.append(f"venue {model.venue_state}")
     if model.halted is not None:
         parts.append(f"trading halted: {model.halted}")
     return "  ".join(parts)
@@ -131,6 +133,8 @@ def _trading_line(model: PipelineModel) -> Text:
     )
     if untrusted:
         line.append(f"   {untrusted} books not verified", style="yellow")
+    if model.venue_state != "normal":
+        line.append(f"   venue {model.venue_state}", style="yellow")
     if model.halted is not None:
         line.append(f"   trading halted: {model.halted}", style="bold red")
     return line

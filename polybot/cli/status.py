@@ -50,8 +50,8 @@ _QUESTION = 40
 def command(market: str | None, by_token: bool, as_json: bool, config_path: Path | None, db_url: str) -> None:
     """Show for each market what its feed brought: sequence, age, counts, resynchronisations, states of its books.
 
-    It reads the database, also while the pipeline runs, and says on standard error if trading is halted. With --json, the states have their reasons too. A state is `now` while the
-    book builder that saw it has not ended; afterwards it is what was last known.
+    It reads the database, also while the pipeline runs, and says on standard error if trading is halted. With --json, the states have
+    their reasons too. A state is `now` while the book builder that saw it has not ended; afterwards it is what was last known.
 
     \b
     Example:

@@ -8,7 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.base.errors import BadInput
-from pipeline.messages.records import BookStateChanged, MarketStatus
+from pipeline.base.halt_file import HaltWord, write_halt
+from pipeline.messages.records import BookStateChanged, HaltRecord, MarketStatus
+from pipeline.store.audit import append_halt
 from pipeline.store.catalogue import mention_outcomes, outcome_key
 from pipeline.store.market import insert_states, state_row, status_row, upsert_statuses
 from pipeline.store.open import open_store
@@ -100,3 +102,18 @@ def test_a_missing_database_is_one_line_and_creates_nothing(db_url, tmp_path):
 def test_ages_are_told_in_their_largest_unit():
     ages = (None, 450, 59_999, 119_999, 120_000, 7_200_000, 172_800_000)
     assert [status.show_age(age) for age in ages] == ["-", "0.4 s", "59 s", "119 s", "2 min", "2 h", "2 d"]
+
+
+def test_a_halt_is_told_beside_the_answer_by_the_later_of_database_and_disk(filled, tmp_path, repository):
+    state_dir = tmp_path / "var"
+    config = tmp_path / "config.toml"
+    config.write_text(f'[bus]\nstate_dir = "{state_dir.as_posix()}"\n')
+    asked = ("--db-url", filled, "--config", str(config))
+    assert "halted" not in run(*asked).stderr
+    write_halt(state_dir, HaltWord(True, "election night", 1_764_000_000_000_000_000))
+    told = run(*asked, "--json")
+    assert told.stderr == "trading is halted since 2025-11-24 16:00:00.000: election night; `polybot resume` lets it go on\n"
+    assert json.loads(told.stdout)
+    with open_store(filled) as store, store.begin() as conn:
+        append_halt(conn, 1, HaltRecord(ts_ns=1_764_000_001_000_000_000, halted=False, reason="over"))
+    assert run(*asked).stderr == ""
