@@ -7,9 +7,12 @@ from pathlib import Path
 
 from pipeline.base.clock import EventClock, SystemClock
 from pipeline.base.errors import BadInput
+from pipeline.base.settings import VenueSection
 from pipeline.bus.compose import Lockstep
 from pipeline.bus.stage import StagePlan
 from pipeline.bus.topology import SCHEDULER
+from pipeline.market.liveness import LivenessRules
+from pipeline.market.watch import FeedWatch
 from pipeline.messages.market import Market, MarketUniverse, Outcome
 from pipeline.recording.markets import read_markets
 from pipeline.recording.writer import RecordingWriter
@@ -51,17 +54,18 @@ class Recorder:
     Raises BadInput for a folder that cannot be used.
     """
 
-    def __init__(self, url: str, folder: Path, markets: Sequence[Market]) -> None:
+    def __init__(self, url: str, folder: Path, markets: Sequence[Market], settings: VenueSection | None = None) -> None:
         now_ns = SystemClock().now_ns()
         venue = venue_of_url(url) if markets else "generic"
         self._writer = _writer(folder, venue, now_ns)
         word = "" if markets else "stream"  # generic frames need not name their market to be recorded
-        self._gateway = Gateway(market=word, mirror=False, record=self._writer.write)
+        watch = FeedWatch(LivenessRules(spot_check_ns=0)) if markets else None
+        self._gateway = Gateway(market=word, mirror=False, record=self._writer.write, watch=watch)
         self._edge: Feed
         if markets:
-            self._edge = venue_feed(url)
+            self._edge = venue_feed(url, settings)
         else:
-            self._edge = generic_feed(url, "", subscribe=False, max_messages=None)
+            self._edge = generic_feed(url, "", subscribe=False, max_messages=None, settings=settings)
         self._lockstep = Lockstep([StagePlan(self._gateway, [Outward(self._edge)])], EventClock(now_ns))
         self._lockstep.start()
         universe = MarketUniverse(ts_ns=now_ns, markets=tuple(markets), source=url)

@@ -86,7 +86,9 @@ class ServiceRunner:
             source=spec.ws_url,
             start_ns=SystemClock().now_ns(),
         )
-        feed = generic_feed(spec.ws_url, spec.market_id, subscribe=spec.subscribe, max_messages=spec.max_messages)
+        feed = generic_feed(
+            spec.ws_url, spec.market_id, subscribe=spec.subscribe, max_messages=spec.max_messages, settings=self.settings.venue
+        )
         error = ""
         try:
             await run_stream(run.lockstep, feed, spec.max_messages)

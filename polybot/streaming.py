@@ -73,15 +73,19 @@ def checked_ws_url(url: str) -> str:
     return url
 
 
-def generic_feed(url: str, market_id: str, *, subscribe: bool, max_messages: int | None) -> GenericFeed:
-    """The edge of the generic stream at ``url``."""
+def generic_feed(
+    url: str, market_id: str, *, subscribe: bool, max_messages: int | None, settings: VenueSection | None = None
+) -> GenericFeed:
+    """The edge of the generic stream at ``url``; ``[venue]`` of the configuration says how its socket behaves."""
     frame = generic_subscription(market_id) if subscribe else None
-    return GenericFeed(url, VenueSection(), SystemClock(), random.Random(), subscribe=frame, max_messages=max_messages)
+    return GenericFeed(
+        url, settings or VenueSection(), SystemClock(), random.Random(), subscribe=frame, max_messages=max_messages
+    )
 
 
-def venue_feed(url: str) -> MarketFeed:
+def venue_feed(url: str, settings: VenueSection | None = None) -> MarketFeed:
     """The edge of the venue's market channel at ``url``."""
-    return MarketFeed(url, VenueSection(), SystemClock(), random.Random())
+    return MarketFeed(url, settings or VenueSection(), SystemClock(), random.Random())
 
 
 async def run_stream(

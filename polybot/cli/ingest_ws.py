@@ -31,7 +31,7 @@ def command(
     subscribe: bool,
     snapshots: Path | None,
     as_json: bool,
-    config_path: object,
+    config_path: Path | None,
     db_url: str,
 ) -> None:
     """Store the books of MARKET_ID from the websocket at URL until it closes normally, or Ctrl-C.
@@ -45,6 +45,7 @@ def command(
       polybot mock-ws recordings/sample.jsonl --port 9000
       polybot ingest-ws ws://127.0.0.1:9000 mkt-1 --db-url sqlite:///./polybot.db --max-messages 100
     """
+    from pipeline.base.config import load_config
     from pipeline.store.open import open_store
     from pipeline.venue.snapshots import file_snapshots
     from polybot.ingestion.live import LiveIngestion
@@ -52,6 +53,7 @@ def command(
     from polybot.streaming import checked_ws_url
 
     checked_ws_url(url)
+    settings = load_config(config_path).settings
     provider = None if snapshots is None else file_snapshots(snapshots)
     with open_store(db_url) as store, Progress("receiving", max_messages, unit="messages") as progress:
         ingestion = LiveIngestion(
@@ -63,6 +65,7 @@ def command(
             subscribe=subscribe,
             provider=provider,
             max_messages=max_messages,
+            settings=settings.venue,
         )
         try:
             asyncio.run(ingestion.run(progress.show))

@@ -49,7 +49,7 @@ def command(
 
     settings = load_config(config_path).settings
     quoter = SpreadCapture.from_settings(settings.spread_capture)
-    feed = generic_feed(checked_ws_url(url), market_id, subscribe=subscribe, max_messages=max_messages)
+    feed = generic_feed(checked_ws_url(url), market_id, subscribe=subscribe, max_messages=max_messages, settings=settings.venue)
     with open_store(db_url) as store, Progress("quoting", max_messages, unit="messages") as progress:
         run = quoting(store, market_id, outcome_id, quoter, settings=settings, source=url, start_ns=SystemClock().now_ns())
         try:

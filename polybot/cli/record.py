@@ -48,9 +48,9 @@ def command(
     from polybot.streaming import checked_ws_url
 
     checked_ws_url(url)
-    gamma = gamma_url or load_config(config_path).settings.polymarket.gamma_url
-    markets = followed_markets(slugs, tokens, gamma)
-    recorder = Recorder(url, out, markets)
+    settings = load_config(config_path).settings
+    markets = followed_markets(slugs, tokens, gamma_url or settings.polymarket.gamma_url)
+    recorder = Recorder(url, out, markets, settings.venue)
     with Progress("recording", max_messages, unit="frames") as progress:
         try:
             asyncio.run(recorder.run(max_messages, for_s, progress.show))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.base.clock import SystemClock
+from pipeline.base.settings import VenueSection
 from pipeline.bus.stage import InlineEdge
 from pipeline.messages.market import Market, Outcome
 from pipeline.store.markets import stored_markets
@@ -32,7 +33,8 @@ class LiveIngestion:
 
     With ``token_ids``, or a market that the catalogue knows from a venue, the venue's market channel is spoken, its books are proved
     by hash, and the database becomes that venue's. ``provider`` answers for fresh generic books; the fake one, whose book is older
-    than any gap, if none is given. Raises BadInput for an address that is none, WrongDatabase for another venue's database.
+    than any gap, if none is given. ``settings`` say how the sockets behave. Raises BadInput for an address that is none,
+    WrongDatabase for another venue's database.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class LiveIngestion:
         subscribe: bool = False,
         provider: InlineEdge | None = None,
         max_messages: int | None = None,
+        settings: VenueSection | None = None,
     ) -> None:
         checked_ws_url(url)
         market = venue_market(store, market_id, token_ids)
@@ -56,12 +59,12 @@ class LiveIngestion:
             venue, answers = venue_of_url(url), None
             with store.connect() as conn:
                 refuse_other_venue(conn, venue)
-            self._feed = venue_feed(url)
+            self._feed = venue_feed(url, settings)
             inline.append(Outward(self._feed))
         else:
             venue, answers = "generic", provider or fake_snapshots()
             market = generic_market(market_id, outcome_id)
-            self._feed = generic_feed(url, market_id, subscribe=subscribe, max_messages=max_messages)
+            self._feed = generic_feed(url, market_id, subscribe=subscribe, max_messages=max_messages, settings=settings)
         self.composition = Composition(
             store,
             Gateway(market=market_id, outcome_id=outcome_id, mirror=False),
