@@ -82,7 +82,7 @@ class BookBuilder(Stage):
         self._resolved: dict[str, MarketResolved] = {}
         self._timers: list[tuple[int, str]] = []
         self._timed: dict[str, int] = {}
-        self._heard_ns = 0
+        self._heard_ns = self._feed_ns = 0
         self._now_ns = 0
         self._bad_frames = 0
 
@@ -101,7 +101,7 @@ class BookBuilder(Stage):
                 self._reports.say_later(feed, now_ns)
             return self._resyncs.with_wants(feed, out, now_ns) if feed.wanting else out
         if kind is VenuePriceChange:
-            self._heard_ns = now_ns
+            self._heard_ns, self._feed_ns = now_ns, msg.ts_ns
             assert isinstance(msg, VenuePriceChange)
             return self._on_change(msg, now_ns)
         return self._on_other(msg, now_ns)
@@ -127,7 +127,7 @@ class BookBuilder(Stage):
                 return check_ages(self.shelf.all(), self._heard_ns, self.ages, now_ns)
             case JobDue():
                 return NOTHING
-        self._heard_ns = now_ns
+        self._heard_ns, self._feed_ns = now_ns, msg.ts_ns
         match msg:
             case VenueBook():
                 return self._on_book(msg, now_ns)
@@ -325,7 +325,7 @@ class BookBuilder(Stage):
             if book is not None:
                 done = book.deadline(now_ns) if book.due_ns is not None and book.due_ns <= now_ns else []
                 out += self._after(book, done, now_ns)
-        for kept, cause, reason in self._spots.overdue(now_ns):
+        for kept, cause, reason in self._spots.overdue(self._feed_ns, now_ns):
             if self.shelf.find(kept.token_id) is not kept:
                 continue
             if cause == FROZEN:

@@ -6,7 +6,7 @@ A REST answer may lag behind the feed, and the feed may lag behind the answer, s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.base.units import NS_PER_S
 from pipeline.market.book import OrderBook
@@ -21,6 +21,8 @@ from pipeline.messages.market import VenueBook
 GRACE_NS = 2 * NS_PER_S
 """How long the feed may take to deliver what a REST answer already has: receipt lags the venue by 0.3 s at most (seen 2026-10)."""
 
+LOOK_AGAIN_NS = NS_PER_S // 4
+PATIENCE_NS = 10 * NS_PER_S
 LEVELS_DIFFER = "levels_differ"
 """The cause of a wanted book whose levels a spot check contradicts."""
 
@@ -31,6 +33,7 @@ class _Open:
 
     kept: HashedBook
     answer: OrderBook
+    since_ns: int
     due_ns: int
 
 
@@ -43,7 +46,7 @@ class SpotChecks:
 
     @property
     def due_ns(self) -> int | None:
-        """When the time of the first one is up: all have the same, so they are in order."""
+        """When the time of the one that is open longest is up."""
         return next(iter(self._open.values())).due_ns if self._open else None
 
     def take(self, kept: HashedBook, msg: VenueBook, now_ns: int) -> list[Message]:
@@ -60,15 +63,22 @@ class SpotChecks:
             self._open.pop(kept.token_id, None)
             return kept.vouched(msg, key_of(answer), now_ns)
         if verdict in ("newer", "other") and kept.token_id not in self._open:
-            self._open[kept.token_id] = _Open(kept, answer, now_ns + self.grace_ns)
+            self._open[kept.token_id] = _Open(kept, answer, now_ns, now_ns + self.grace_ns)
         return []
 
-    def overdue(self, now_ns: int) -> list[tuple[HashedBook, str, str]]:
-        """The disagreements that stand after their time: the book, the cause and the reason."""
+    def overdue(self, feed_ns: int, now_ns: int) -> list[tuple[HashedBook, str, str]]:
+        """The disagreements that stand after their time: the book, the cause and the reason.
+
+        ``feed_ns`` is when the last message of the feed was received: one that is behind gets its time until it has caught up, or for
+        ``PATIENCE_NS`` if nothing comes.
+        """
         found: list[tuple[HashedBook, str, str]] = []
         while self._open and (due_ns := self.due_ns) is not None and due_ns <= now_ns:
             token_id = next(iter(self._open))
             waited = self._open.pop(token_id)
+            if feed_ns < waited.since_ns + self.grace_ns and now_ns < waited.since_ns + PATIENCE_NS:
+                self._open[token_id] = replace(waited, due_ns=now_ns + LOOK_AGAIN_NS)
+                continue
             kept, book = waited.kept, waited.kept.book
             if book is None or kept.confidence.state not in SHOWN:
                 continue

@@ -15,6 +15,9 @@ from pipeline.messages.market import Market, MarketResolved, NewMarket, VenueBoo
 STATUS_NS = 5 * NS_PER_S
 """How often the links say that they are up."""
 
+ASLEEP_NS = NS_PER_S
+"""Called so much later than it wanted, the watch itself was asleep: it judges nobody before what waits has been heard."""
+
 
 class FeedWatch:
     """Liveness and remedies as the gateway uses them. Returned are requests to the gateway's edges."""
@@ -25,6 +28,7 @@ class FeedWatch:
         self._rules = rules
         self._markets: dict[str, str] = {}
         self._status_ns: int | None = None
+        self._awake_ns = 0
         self._counts = dict.fromkeys(("spot_checks_asked", "tokens_doubted", "links_given_up", "unfollowed"), 0)
 
     # --- what comes ------------------------------------------------------------------------------------------------
@@ -84,10 +88,15 @@ class FeedWatch:
     def next_ns(self) -> int | None:
         """When ``on_timer`` has something to do next."""
         times = [self.liveness.next_ns(), self.remedies.next_ns(), self._status_ns]
-        return min((due_ns for due_ns in times if due_ns is not None), default=None)
+        due_ns = min((at_ns for at_ns in times if at_ns is not None), default=None)
+        return due_ns if due_ns is None or due_ns > self._awake_ns else self._awake_ns
 
     def on_timer(self, now_ns: int) -> list[Message]:
         """Spot checks whose turn it is or that a doubt asks for, and links to open again."""
+        due_ns = self.next_ns()
+        if due_ns is not None and now_ns - due_ns > ASLEEP_NS:
+            self._awake_ns = now_ns + ASLEEP_NS
+            return []
         out = self.remedies.overdue(now_ns)
         found = self.liveness.look(now_ns)
         for link_id, reason in found.dead:
