@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.base.halt_file import HaltWord
 from pipeline.bus.stage import Gap, PeerStarted
 from pipeline.messages import Message
 from pipeline.messages.control import Committed
-from pipeline.messages.edges import RelayerEvent
+from pipeline.messages.edges import RelayerEvent, VenueStateSeen
 from pipeline.messages.market import BookSnapshot, Level, Market, MarketUniverse, Outcome, State
 from pipeline.messages.orders import (
     CancelAll,
@@ -31,6 +32,7 @@ from pipeline.messages.records import AuditRecord, FillRecord, HaltRecord, Order
 from pipeline.trading.limits import Limits
 from pipeline.venue.fake_relayer import FakeRelayer
 from pipeline.venue.relayer import Relayer
+from pipeline.venue.scripted import ScriptedRelayer
 from processes.executor import Executor
 
 MS = 1_000_000
@@ -81,8 +83,11 @@ def cancel(counter: int, **values: object) -> CancelOrder:
     return CancelOrder(**{**known, **values})  # type: ignore[arg-type]
 
 
-def ready(ratio: str = "0", limits: Limits = LIMITS, relayer: Relayer | None = None, **options: Any) -> Executor:
+def ready(
+    ratio: str = "0", limits: Limits = LIMITS, relayer: Relayer | None = None, records: Iterable[Message] = (), **options: Any
+) -> Executor:
     executor = Executor(relayer or FakeRelayer(Decimal(ratio)), limits, "fake", **options)
+    executor.recover(records)
     list(executor.start(T))
     for msg in (MarketUniverse(ts_ns=T, markets=(MARKET,)), book(), Committed(ts_ns=T, producer="executor@1f", seq=0)):
         list(executor.handle(msg, T))
@@ -279,6 +284,68 @@ def test_stopping_refuses_commands_and_cancels_what_rests() -> None:
     said = list(executor.stop(T))
     assert isinstance(said[0], ExecSnapshot) and not said[0].accepts
     assert tell(said[1:]) == [("OrderRecord", "cancelled"), ("OrderUpdate", "cancelled")]
+
+
+def test_the_venues_state_is_learned_from_refusals_said_and_left_again() -> None:
+    executor = ready(relayer=ScriptedRelayer(FakeRelayer("0")))
+    assert not list(executor.handle(VenueStateSeen(ts_ns=T, state="cancel_only"), T))
+    said = list(executor.handle(place(1), T))
+    assert [msg.reason for msg in said if isinstance(msg, OrderUpdate)] == ["exchange is in cancel-only mode"]
+    snapshot = said[-1]
+    assert isinstance(snapshot, ExecSnapshot) and (snapshot.venue_state, snapshot.accepts) == ("cancel_only", True)
+    refused = [msg.reason for msg in executor.handle(place(2), T) if isinstance(msg, OrderUpdate)]
+    assert refused == ["venue is cancel_only"]
+    assert executor.counts()["submitted"] == 1
+    assert executor.next_timer_ns() == T + 5_000 * MS
+    list(executor.handle(VenueStateSeen(ts_ns=T, state="normal"), T))
+    (back,) = executor.on_timer(T + 5_000 * MS)
+    assert isinstance(back, ExecSnapshot) and back.venue_state == "normal"
+    list(executor.handle(book(), T + 5_000 * MS))
+    later = place(3, expires_ns=T + 9_000 * MS)
+    assert ("OrderRecord", "live") in tell(executor.handle(later, T + 5_000 * MS))
+
+
+def test_when_every_book_is_stale_the_link_is_lost_and_orders_wait_for_it() -> None:
+    executor = ready()
+    said = list(executor.handle(book("STALE"), T))
+    assert [msg.venue_state for msg in said if isinstance(msg, ExecSnapshot)] == ["link_lost"]
+    assert [msg.reason for msg in executor.handle(place(1), T) if isinstance(msg, OrderUpdate)] == ["venue is link_lost"]
+    assert [msg.venue_state for msg in executor.handle(book(), T) if isinstance(msg, ExecSnapshot)] == ["normal"]
+
+
+def test_a_word_left_on_disk_is_obeyed_at_the_start_on_record_first() -> None:
+    executor = Executor(FakeRelayer("1"), LIMITS, "fake", standing=lambda: HaltWord(True, "news", T - 5))
+    said = list(executor.start(T))
+    assert tell(said) == [("HaltRecord", "news"), ("TradingHalted", "news"), ("ExecSnapshot", "news")]
+    assert executor.halted
+    again = Executor(FakeRelayer("1"), LIMITS, "fake", standing=lambda: HaltWord(True, "news", T - 5))
+    again.recover([said[0], HaltRecord(ts_ns=T + 1, halted=False, reason="over")])
+    assert [type(msg) for msg in again.start(T + 2)] == [ExecSnapshot]
+    assert not again.halted
+
+
+def test_a_halt_refuses_the_orders_that_wait_to_leave() -> None:
+    executor = ready(batch_wait_ns=5 * MS)
+    assert not list(executor.handle(place(1, decision=decision("p", intents=2)), T))
+    said = list(executor.handle(Halt(ts_ns=T, reason="news"), T))
+    assert [(msg.status, msg.reason) for msg in said if isinstance(msg, OrderRecord)] == [
+        ("cancelled", "trading is halted: news")
+    ]
+
+
+def test_the_days_loss_survives_a_restart_and_a_new_day_forgets_it() -> None:
+    day = 86_400_000 * MS
+    limits = Limits(max_order_e6=200_000_000, max_open_orders=9, max_total_e6=400_000_000, max_daily_loss_e6=500_000)
+    executor = ready("1", limits)
+    bought = place(1, price_e6=460_000, post_only=False)
+    sold = place(2, side="SELL", price_e6=400_000, post_only=False)
+    records = [msg for order in (bought, sold) for msg in executor.handle(order, T) if isinstance(msg, DURABLE)]
+    assert executor.desk.gate.day_e6(T) == -600_000
+    again = ready("1", limits, records=records)
+    (refused,) = [msg for msg in again.handle(place(3), T) if isinstance(msg, OrderUpdate)]
+    assert refused.reason == "lost 0.6 today; max_daily_loss_usdc is 0.5"
+    tomorrow = place(4, expires_ns=2 * day)
+    assert ("OrderRecord", "live") in tell(again.handle(tomorrow, day))
 
 
 def test_a_plan_that_waits_for_lost_commands_is_audited_at_their_expiry() -> None:
