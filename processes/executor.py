@@ -25,6 +25,7 @@ from pipeline.messages.orders import (
     ExecSnapshot,
     Fill,
     Halt,
+    MergePair,
     Mode,
     PlaceOrder,
     PlanEnded,
@@ -186,7 +187,7 @@ class Executor(Stage):
                 return self.desk.apply(self.relayer.on_book(msg, now_ns), now_ns)
             case TradePrint():
                 return self.desk.apply(self.relayer.on_trade(msg, now_ns), now_ns)
-            case PlaceOrder() | CancelOrder() | CancelAll() | PlanEnded():
+            case PlaceOrder() | CancelOrder() | CancelAll() | MergePair() | PlanEnded():
                 return self._command(msg, now_ns)
             case RelayerEvent():
                 return self.desk.apply((msg,), now_ns)
@@ -207,7 +208,7 @@ class Executor(Stage):
                 return self.desk.apply(self.relayer.on_venue_state(msg.state, now_ns), now_ns)
         return ()
 
-    def _command(self, command: PlaceOrder | CancelOrder | CancelAll | PlanEnded, now_ns: int) -> Iterable[Message]:
+    def _command(self, command: PlaceOrder | CancelOrder | CancelAll | MergePair | PlanEnded, now_ns: int) -> Iterable[Message]:
         if isinstance(command, PlanEnded):
             self.desk.plans.end(command)
             return self.desk.plans.closed(now_ns)
@@ -221,6 +222,8 @@ class Executor(Stage):
                 return self.desk.place(command, now_ns)
             case CancelOrder():
                 return self._cancel(command, now_ns)
+            case MergePair():
+                return self.desk.merge(command, now_ns)
             case _:
                 return self.desk.cancel_all(command, now_ns)
 

@@ -119,8 +119,18 @@ class SpreadCaptureSection(Section, frozen=True):
     max_exposure_usdc: Decimal = Decimal(500)
     lean: Decimal = Decimal("0.01")
     min_requote_interval_ms: int = 500
+    min_quote_lifetime_ms: int = 1_000
     min_change_ticks: int = 1
     max_book_age_ms: int = 60_000
+    max_mid_jump: Decimal = Decimal("0.05")
+    jump_pause_ms: int = 3_000
+    volatility_widening: Decimal = Decimal(1)
+    markout_widening: Decimal = Decimal(1)
+    max_widening: Decimal = Decimal("0.05")
+    taper_minutes: int = 60
+    merge_from: Decimal = Decimal(5)
+    rewards: bool = True
+    min_reward_usdc: Decimal = Decimal(1)
 
 
 class DutchBookSection(Section, frozen=True):

@@ -15,7 +15,7 @@ OrderStatus = Literal[
 ]
 TradeStatus = Literal["matched", "mined", "confirmed", "retrying", "failed"]
 Mode = Literal["fake", "paper", "replay", "live"]
-Liquidity = Literal["maker", "taker", "settlement"]
+Liquidity = Literal["maker", "taker", "settlement", "merge"]
 """``settlement`` is no trade with anybody: the market resolved, and the shares paid what they are worth."""
 VenueState = Literal["normal", "restarting", "post_only", "cancel_only", "disabled", "link_lost"]
 """What the venue does at present: everything; an engine restart; only orders that rest; only cancels; nothing; or nobody hears it."""
@@ -83,6 +83,21 @@ class CancelAll(Message, frozen=True, kw_only=True):
     expires_ns: int
     decision: Decision
     market: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.strategy
+
+
+class MergePair(Message, frozen=True, kw_only=True):
+    """A strategy asks that ``size_e6`` shares of each of a market's two outcomes be turned back into dollars, one for each pair."""
+
+    strategy: str
+    market: str
+    token_ids: tuple[str, str]
+    size_e6: int
+    expires_ns: int
+    decision: Decision
 
     @property
     def key(self) -> str:

@@ -9,6 +9,7 @@ from pipeline.messages.orders import (
     Decision,
     ExecSnapshot,
     Fill,
+    MergePair,
     Mode,
     OpenOrder,
     OrderUpdate,
@@ -43,6 +44,7 @@ class Account:
         self._cancelling: dict[str, int] = {}
         self._trades: dict[tuple[str, str], None] = {}
         self._exposures: dict[str, int] = {}
+        self._merging: dict[str, tuple[int, int]] = {}
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -54,6 +56,27 @@ class Account:
     def has_orders(self, market: str) -> bool:
         """Something of this strategy may still trade in a market, also what is being cancelled."""
         return bool(self._orders.get(market))
+
+    def displayed(self, market: str) -> tuple[OpenOrder, ...]:
+        """All orders of a market that may stand in its book, also those being cancelled."""
+        return tuple(self._orders.get(market, {}).values())
+
+    def leaving(self, market: str) -> tuple[OpenOrder, ...]:
+        """The orders of a market whose cancel is not confirmed."""
+        return tuple(order for name, order in self._orders.get(market, {}).items() if name in self._cancelling)
+
+    def free_e6(self, market: str, token_id: str, now_ns: int) -> int:
+        """Shares of a token that are held, not offered for sale and not being merged."""
+        merging, due_ns = self._merging.get(token_id, (0, 0))
+        if due_ns <= now_ns:
+            self._merging.pop(token_id, None)
+            merging = 0
+        offered = sum(
+            order.size_e6 - order.filled_e6
+            for order in self._orders.get(market, {}).values()
+            if order.side == "SELL" and order.token_id == token_id
+        )
+        return self.portfolio.inventory_e6(self.strategy, token_id) - offered - merging
 
     def orders(self, market: str, now_ns: int) -> tuple[OpenOrder, ...]:
         """The open orders of a market, oldest first, without those that are being cancelled."""
@@ -85,6 +108,7 @@ class Account:
         self.ready = False
         self._placing.clear()
         self._cancelling.clear()
+        self._merging.clear()
 
     def load(self, snapshot: ExecSnapshot, now_ns: int) -> None:
         """Take over all that the executor holds for this strategy; commands still on their way are kept."""
@@ -146,6 +170,8 @@ class Account:
             del self._trades[next(iter(self._trades))]
         holding = self.portfolio.holding(fill.strategy, fill.token_id, fill.market)
         holding.trade(fill.side, fill.size_e6, fill.notional_e6, fill.fee_e6)
+        if fill.liquidity == "merge":
+            self._merging.pop(fill.token_id, None)
         self._expose(fill.market)
         return True
 
@@ -193,6 +219,21 @@ class Account:
     def cancel_all(self, decision: Decision, now_ns: int) -> CancelAll:
         """The command that cancels all orders of this strategy."""
         return CancelAll(ts_ns=now_ns, strategy=self.strategy, expires_ns=now_ns + self.ttl_ns, decision=decision)
+
+    def merge(self, market: str, token_ids: tuple[str, str], size_e6: int, decision: Decision, now_ns: int) -> MergePair:
+        """The command that turns pairs of both outcomes back into dollars."""
+        expires_ns = now_ns + self.ttl_ns
+        for token_id in token_ids:
+            self._merging[token_id] = (size_e6, expires_ns + self.ttl_ns)
+        return MergePair(
+            ts_ns=now_ns,
+            strategy=self.strategy,
+            market=market,
+            token_ids=token_ids,
+            size_e6=size_e6,
+            expires_ns=expires_ns,
+            decision=decision,
+        )
 
     # --- inside ----------------------------------------------------------------------------------------------------
 

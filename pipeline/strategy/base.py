@@ -14,11 +14,15 @@ from pipeline.trading.policy import USUAL, FeedPolicy, heard_ns, market_refusal
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """All resting orders wanted in one market; ``Targets()`` wants none. ``reason`` says why, in words for the audit."""
+    """All resting orders wanted in one market; ``Targets()`` wants none. ``reason`` says why, in words for the audit.
+
+    ``scores_e6``: for each quote the part of the market's reward score that it may expect, in millionths; () where none are paid.
+    """
 
     quotes: tuple[Quote, ...] = ()
     reason: str = ""
     expected_profit_e6: int = 0
+    scores_e6: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,10 @@ class View:
     ``book`` is the quoted token's; ``complement_id`` names the market's other token ("" if it has none, or more than one) and
     ``complement`` its book once one was seen. Inventories are this strategy's, in millionths of a share; ``exposure_e6`` is what its
     positions and its open orders in other markets have at stake, in millionths of a dollar. ``orders`` are its open orders here.
+
+    The books show nobody's orders but others': where our own are displayed they are taken out, on both outcomes. ``jump_e6`` is how far
+    the mid is from where it was a second ago, ``volatility_e6`` its mean move from second to second, ``markout_e6`` what our last trades
+    here were worth ten seconds later (negative: the price went against us), all in millionths of a dollar a share.
     """
 
     market: Market
@@ -41,6 +49,9 @@ class View:
     exposure_e6: int = 0
     orders: tuple[OpenOrder, ...] = ()
     policy: FeedPolicy = USUAL
+    jump_e6: int = 0
+    volatility_e6: int = 0
+    markout_e6: int = 0
 
     @property
     def net_e6(self) -> int:
@@ -49,7 +60,10 @@ class View:
 
 
 class Strategy(Protocol):
-    """A quoting strategy. It holds parameters only: all that changes is in the view."""
+    """A quoting strategy. It holds parameters only: all that changes is in the view.
+
+    It may also have the attributes of ``Habits``; ``pipeline.strategy.quoter.Quoter`` is a base class that has everything but ``decide``.
+    """
 
     @property
     def name(self) -> str:
@@ -72,6 +86,31 @@ class Strategy(Protocol):
 
     def decide(self, view: View) -> Targets:
         """The resting orders wanted. ``Targets()`` with a reason where ``refusal`` gives one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How a desk is to treat a strategy's orders, as far as the strategy says: attributes of the same names, these where it has none.
+
+    An order is not replaced before it is ``min_quote_lifetime_ns`` old. A mid that moved by more than ``max_mid_jump_e6`` within a second
+    (0: any) pulls all quotes for ``jump_pause_ns``. Matched pairs of both outcomes are merged from ``merge_from_e6`` shares on (0: never).
+    """
+
+    min_quote_lifetime_ns: int = 0
+    max_mid_jump_e6: int = 0
+    jump_pause_ns: int = 3_000 * NS_PER_MS
+    merge_from_e6: int = 0
+
+    @classmethod
+    def of(cls, strategy: Strategy) -> Habits:
+        """The habits that a strategy asks for."""
+        usual = cls()
+        return cls(
+            min_quote_lifetime_ns=getattr(strategy, "min_quote_lifetime_ns", usual.min_quote_lifetime_ns),
+            max_mid_jump_e6=getattr(strategy, "max_mid_jump_e6", usual.max_mid_jump_e6),
+            jump_pause_ns=getattr(strategy, "jump_pause_ns", usual.jump_pause_ns),
+            merge_from_e6=getattr(strategy, "merge_from_e6", usual.merge_from_e6),
+        )
 
 
 def book_refusal(view: View, max_book_age_ns: int) -> str:

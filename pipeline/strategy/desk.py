@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from pipeline.base.units import NS_PER_S, format_e6
 from pipeline.messages import Message
-from pipeline.messages.market import BookSnapshot, Level, Market, MarketUniverse
+from pipeline.messages.market import BookSnapshot, Market, MarketUniverse
 from pipeline.messages.orders import Decision, ExecSnapshot, Fill, OrderUpdate
-from pipeline.messages.records import Opportunity, PortfolioRow
+from pipeline.messages.records import PortfolioRow
 from pipeline.strategy.account import Account
-from pipeline.strategy.base import Strategy, Targets, View, stands_still
+from pipeline.strategy.base import Habits, Strategy, Targets, View, stands_still
 from pipeline.strategy.marks import mark_e6, portfolio_row
+from pipeline.strategy.own_orders import without_own
+from pipeline.strategy.signals import Signals
+from pipeline.strategy.telling import opportunity, seen_by
 from pipeline.trading.diff import Changes, diff_quotes
+from pipeline.trading.pacing import in_terms_of, pace
 from pipeline.trading.policy import USUAL, FeedPolicy, heard_ns, other_token, quoted_tokens
 from pipeline.trading.portfolio import Holding
 
@@ -34,7 +37,7 @@ class QuoteDesk:
     """
 
     def __init__(self, strategy: Strategy, session_id: str, ttl_ns: int, policy: FeedPolicy = USUAL) -> None:
-        self.strategy, self.policy = strategy, policy
+        self.strategy, self.policy, self.habits = strategy, policy, Habits.of(strategy)
         self.account = Account(strategy.name, session_id, ttl_ns)
         self.decisions = 0
         self._markets: dict[str, Market] = {}
@@ -44,8 +47,11 @@ class QuoteDesk:
         self._standing: dict[str, str] = {}
         self._wakes: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
-        self._frame_ns = 0
+        self._signals: dict[str, Signals] = {}
+        self._jumped_ns: dict[str, int] = {}
         self._aside: frozenset[str] = frozenset()
+        self._frame_ns = 0
+        self._closed = False
 
     # --- what comes in ---------------------------------------------------------------------------------------------
 
@@ -65,17 +71,33 @@ class QuoteDesk:
         for token_id in self._quoted:
             yield from self._evaluate(token_id, now_ns)
 
-    def on_book(self, book: BookSnapshot, now_ns: int) -> Iterator[Message]:
-        """A book changed."""
+    def on_book(self, book: BookSnapshot, now_ns: int) -> Iterable[Message]:
+        """A book changed. While its market waits for its next decision, only what may not wait is looked for."""
         token_id = book.token_id
         before = self._books.get(token_id)
         self._books[token_id] = book
+        if token_id not in self._quoted:
+            if token_id in self._markets and (before is None or before.state != book.state):
+                # The other outcome is the same book: it matters only if it is trusted differently.
+                return self._prompted(other_token(self._markets[token_id], token_id), book, now_ns)
+            return ()
+        signals = self._signals.get(token_id)
+        if signals is None:
+            signals = self._signals[token_id] = Signals()
+        jump_e6 = signals.on_book(book, now_ns)
+        alarm = 0 < self.habits.max_mid_jump_e6 < jump_e6
+        if alarm:
+            self._jumped_ns[token_id] = now_ns + self.habits.jump_pause_ns
+        elif now_ns < self._next_quote_ns.get(token_id, 0) and before is not None and _alike(before, book):
+            if token_id not in self._wakes:
+                self._wake_at(token_id, self._next_quote_ns[token_id])
+            return ()
+        return self._prompted(token_id, book, now_ns)
+
+    def _prompted(self, token_id: str, book: BookSnapshot, now_ns: int) -> Iterator[Message]:
+        """Decide because of a book; the decision says which frame it came with."""
         self._frame_ns = book.frame_ns
-        if token_id in self._quoted:
-            yield from self._evaluate(token_id, now_ns)
-        elif token_id in self._markets and (before is None or before.state != book.state):
-            # The other outcome is the same book: it matters only if it is trusted differently.
-            yield from self._evaluate(other_token(self._markets[token_id], token_id), now_ns)
+        yield from self._evaluate(token_id, now_ns)
         self._frame_ns = 0
 
     def on_snapshot(self, snapshot: ExecSnapshot, now_ns: int) -> Iterator[Message]:
@@ -96,7 +118,11 @@ class QuoteDesk:
         """One of our orders traded."""
         if self.account.fill(fill):
             yield self._portfolio_row(self.account.portfolio.holding(fill.strategy, fill.token_id, fill.market), now_ns)
-            yield from self._evaluate(self._quoted_of(fill.token_id), now_ns)
+            token_id = self._quoted_of(fill.token_id)
+            if fill.liquidity == "maker" and token_id in self._signals:
+                self._signals[token_id].on_trade(*in_terms_of(token_id, fill), now_ns)
+            yield from self._merge(token_id, now_ns)
+            yield from self._evaluate(token_id, now_ns)
 
     def on_halt(self, halted: bool, now_ns: int) -> Iterator[Message]:
         """Trading was stopped, or goes on."""
@@ -138,7 +164,8 @@ class QuoteDesk:
             yield self._portfolio_row(holding, now_ns)
 
     def close(self, now_ns: int) -> Iterator[Message]:
-        """Cancel everything that rests."""
+        """Cancel everything that rests, and decide nothing any more."""
+        self._closed = True
         if self.account.may_command:
             plan = self._plan("", Targets(reason="strategy stopped"), now_ns, intents=1)
             yield self.account.cancel_all(plan, now_ns)
@@ -154,29 +181,36 @@ class QuoteDesk:
         market, complement_id = quoted
         account = self.account
         inventory = account.portfolio.inventory_e6
+        complement = self._books.get(complement_id)
+        orders = account.orders(market.market_id, now_ns)
+        if account.mode == "live" and account.has_orders(market.market_id):
+            # Only a venue displays our orders; a simulated one takes them from the books as they are.
+            own = account.displayed(market.market_id)
+            book = without_own(book, own)
+            complement = without_own(complement, own) if complement is not None else None
+        signals = self._signals.get(token_id) or _NONE
         return View(
             market=market,
             book=book,
             now_ns=now_ns,
             mode=account.mode,
             complement_id=complement_id,
-            complement=self._books.get(complement_id),
+            complement=complement,
             inventory_e6=inventory(account.strategy, token_id),
             complement_inventory_e6=inventory(account.strategy, complement_id) if complement_id else 0,
             exposure_e6=account.exposure_elsewhere_e6(market.market_id) + self._held_e6(market.market_id),
-            orders=tuple(
-                order
-                for order in account.orders(market.market_id, now_ns)
-                if order.token_id == token_id or order.token_id == complement_id
-            ),
+            orders=tuple(order for order in orders if order.token_id == token_id or order.token_id == complement_id),
             policy=self.policy,
+            jump_e6=signals.jump_e6,
+            volatility_e6=signals.volatility_e6,
+            markout_e6=signals.markout_e6,
         )
 
     def _held_e6(self, market: str) -> int:
         return sum(max(0, holding.cost_e6) for holding in self.account.portfolio.in_market(market))
 
     def _evaluate(self, token_id: str, now_ns: int) -> Iterator[Message]:
-        if not self.account.may_command or token_id not in self._quoted:
+        if self._closed or not self.account.may_command or token_id not in self._quoted:
             return
         put_off_ns = self._next_quote_ns.get(token_id, 0)
         market_id = self._quoted[token_id][0].market_id
@@ -186,29 +220,59 @@ class QuoteDesk:
         view = self.view(token_id, now_ns)
         if view is None:
             return
-        refused = ASIDE if market_id in self._aside else self.strategy.refusal(view)
+        refused = self._refusal(token_id, view)
         if not refused and now_ns < put_off_ns:
             self._wake_at(token_id, put_off_ns)
             return
         targets = Targets(reason=refused) if refused else self.strategy.decide(view)
-        tolerance = self.strategy.min_change_ticks * view.book.tick_size_e6
+        tick = view.book.tick_size_e6
         kept_still = bool(refused) and stands_still(view)
-        changes = Changes() if kept_still else diff_quotes(targets.quotes, view.orders, tolerance)
+        wanted = (
+            Changes() if kept_still else diff_quotes(targets.quotes, view.orders, self.strategy.min_change_ticks * tick, tick)
+        )
+        leaving = self.account.leaving(market_id)
+        paced = pace(token_id, wanted, view.orders, leaving, self.habits.min_quote_lifetime_ns, now_ns)
+        changes = paced.changes
         standing = "" if targets.quotes else targets.reason
         told = self._standing.get(token_id) != standing
         if changes or told:
-            plan = self._plan(seen_by(view), targets, now_ns, len(changes))
+            plan = self._plan(seen_by(view, targets), targets, now_ns, len(changes))
             if changes:
                 self._next_quote_ns[token_id] = now_ns + self.strategy.min_requote_interval_ns
                 yield from self._send(market_id, changes, plan, now_ns)
             if told:
                 self._standing[token_id] = standing
                 yield opportunity(view.market, targets, plan, now_ns)
+        if paced.later_ns:
+            self._wake_at(token_id, paced.later_ns)
         if targets.quotes:
             self._wake_at(token_id, heard_ns(view.book) + self.strategy.max_book_age_ns + 1)
         answer_due_ns = self.account.answer_due_ns(market_id, now_ns)
         if answer_due_ns is not None:
             self._wake_at(token_id, answer_due_ns)
+
+    def _refusal(self, token_id: str, view: View) -> str:
+        """Why nothing may rest, from the desk's own point of view first."""
+        if view.market.market_id in self._aside:
+            return ASIDE
+        reason = self.strategy.refusal(view)
+        jumped_ns = self._jumped_ns.get(token_id, 0)
+        if reason or view.now_ns >= jumped_ns:
+            return reason
+        self._wake_at(token_id, jumped_ns)
+        return f"mid moved by more than {format_e6(self.habits.max_mid_jump_e6)} within a second"
+
+    def _merge(self, token_id: str, now_ns: int) -> Iterator[Message]:
+        """Turn matched pairs of both outcomes back into dollars, as far as they are not offered for sale."""
+        least = self.habits.merge_from_e6
+        market, complement_id = self._quoted.get(token_id, (None, ""))
+        if not least or market is None or not complement_id or self._closed or not self.account.may_command:
+            return
+        pairs = min(self.account.free_e6(market.market_id, held, now_ns) for held in (token_id, complement_id))
+        if pairs >= least and pairs > 0:
+            targets = Targets(reason=f"merge {format_e6(pairs)} pairs of both outcomes", expected_profit_e6=0)
+            plan = self._plan(f'{{"pairs":"{format_e6(pairs)}"}}', targets, now_ns, intents=1)
+            yield self.account.merge(market.market_id, (token_id, complement_id), pairs, plan, now_ns)
 
     def _plan(self, seen: str, targets: Targets, now_ns: int, intents: int) -> Decision:
         """A decision under its own name: the hash of who decided, when, on what and for what."""
@@ -251,46 +315,11 @@ class QuoteDesk:
             heapq.heappush(self._heap, (due_ns, token_id))
 
 
-def seen_by(view: View) -> str:
-    """What a decision was made on, as a JSON text: each book's top, state, number and hash, and the inventory."""
-    books = [book for book in (view.book, view.complement) if book is not None]
-    return json.dumps(
-        {
-            "books": [
-                {
-                    "token_id": book.token_id,
-                    "bid": _top(book.bids),
-                    "ask": _top(book.asks),
-                    "state": book.state,
-                    "seq": book.seq,
-                    "hash": book.hash or "",
-                }
-                for book in books
-            ],
-            "inventory": format_e6(view.inventory_e6),
-            "other_inventory": format_e6(view.complement_inventory_e6),
-        },
-        separators=(",", ":"),
-    )
+def _alike(before: BookSnapshot, book: BookSnapshot) -> bool:
+    """A book that may be traded on as much as the one before, as far as a glance tells."""
+    if before.state != book.state or not book.bids or not book.asks:
+        return False
+    return book.bids[0].price_e6 < book.asks[0].price_e6
 
 
-def _top(levels: Sequence[Level]) -> list[str]:
-    return [format_e6(levels[0].price_e6), format_e6(levels[0].size_e6)] if levels else []
-
-
-def opportunity(market: Market, targets: Targets, plan: Decision, now_ns: int) -> Opportunity:
-    """What a decision made of a market; said when it goes from quoted to refused, from one refusal to another, or back."""
-    return Opportunity(
-        ts_ns=now_ns,
-        plan_id=plan.plan_id,
-        strategy=plan.strategy,
-        market=market.market_id,
-        kind="quotes",
-        taken=bool(targets.quotes),
-        reason=targets.reason,
-        expected_profit_e6=targets.expected_profit_e6,
-        size_e6=min((quote.size_e6 for quote in targets.quotes), default=0),
-        legs=json.dumps(
-            [[quote.token_id, quote.side, format_e6(quote.price_e6), format_e6(quote.size_e6)] for quote in targets.quotes]
-        ),
-    )
+_NONE = Signals()

@@ -118,10 +118,10 @@ def _priced(found: Found, event: EventSet, books: Mapping[str, BookSnapshot], ru
     if rules.min_annual_return_e6 and (annual is None or annual < rules.min_annual_return_e6):
         told = "is not known, as the event has no end" if annual is None else f"{format_e6(annual)} is too low"
         return found.refused("return", f"return a year {told}; min_annual_return is {format_e6(rules.min_annual_return_e6)}")
-    sets = "NO of at most one Yes" if plan.form == "NO" else "YES of exactly one Yes"
+    at_most = "at most" if plan.form == "NO" else "exactly"
     why = (
-        f"{format_e6(plan.size_e6)} sets of {len(plan.orders)} legs, {sets}, "
-        f"cost {format_e6(plan.cost_e6)}, pay at least {format_e6(plan.payout_e6)}"
+        f"{format_e6(plan.size_e6)} {plan.form} sets of {len(plan.orders)} legs cost {format_e6(plan.cost_e6)} "
+        f"and pay {format_e6(plan.payout_e6)} or more if {at_most} one resolves Yes"
     )
     return replace(found, why=why)
 

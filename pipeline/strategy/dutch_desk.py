@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import heapq
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from pipeline.base.units import NS_PER_S, format_e6
+from pipeline.base.units import NS_PER_S
 from pipeline.messages import Message
-from pipeline.messages.market import BookSnapshot, Level, Market, MarketUniverse
+from pipeline.messages.market import BookSnapshot, Market, MarketUniverse
 from pipeline.messages.orders import Decision, ExecSnapshot, Fill, OrderUpdate, PlanEnded
-from pipeline.messages.records import Opportunity
 from pipeline.strategy.account import Account
 from pipeline.strategy.dutch_check import Found, book_of, weigh
 from pipeline.strategy.dutch_rules import DutchRules
+from pipeline.strategy.dutch_telling import legs_told, set_opportunity, set_seen
 from pipeline.strategy.event_sets import FORMS, EventSet, sets_of
 from pipeline.strategy.marks import mark_e6, portfolio_row
-from pipeline.trading.multileg import LegRun, MultiLeg, legs_in_order
+from pipeline.trading.multileg import MultiLeg, legs_in_order
 from pipeline.trading.multileg_value import Form
 from pipeline.trading.policy import USUAL, FeedPolicy
 
@@ -91,6 +90,7 @@ class DutchDesk:
         self._taken: dict[str, None] = {}
         self._endings: list[Message] = []
         self._heap: list[tuple[int, str]] = []
+        self._closed = False
 
     # --- what comes in ---------------------------------------------------------------------------------------------
 
@@ -185,6 +185,7 @@ class DutchDesk:
 
     def close(self, now_ns: int) -> Iterator[Message]:
         """End the plans as they stand: nobody watches over them any more."""
+        self._closed = True
         yield from self._stop_runs("strategy stopped", now_ns)
 
     def counts(self) -> dict[str, int]:
@@ -195,7 +196,7 @@ class DutchDesk:
 
     def _look(self, event: EventSet, now_ns: int) -> Iterator[Message]:
         """Weigh both forms of a set as its books stand."""
-        if not self.account.may_command or event.name in self._runs:
+        if self._closed or not self.account.may_command or event.name in self._runs:
             return
         if event.name in self._waiting and now_ns > self._waiting[event.name].until_ns:
             self._release(event.name)
@@ -238,7 +239,7 @@ class DutchDesk:
         last = told.kinds.get(found.kind)
         if last is None or now_ns >= last + REFUSED_EVERY_NS:
             told.kinds[found.kind] = now_ns
-            yield self._opportunity(event, found, taken=False, reason=found.refusal, now_ns=now_ns)
+            yield set_opportunity(event, found, self.rules.name, now_ns)
 
     def _wait_for_quotes(
         self, event: EventSet, found: Found, markets: frozenset[str], told: Told, now_ns: int
@@ -271,7 +272,7 @@ class DutchDesk:
             plan_id=found.plan_id,
             strategy=rules.name,
             reason=found.why,
-            seen=self._seen(event, found),
+            seen=set_seen(event, found, self._books, self.account.venue_state),
             decided_ns=now_ns,
             expected_profit_e6=found.plan.profit_e6 - found.miss_cost_e6,
             intents=0,
@@ -289,7 +290,7 @@ class DutchDesk:
         run = self._runs[event.name] = Run(event, found, decision, machine)
         self._waiting[event.name] = Claim(frozenset(leg.market for leg in machine.legs), machine.give_up_ns)
         self._claim()
-        yield self._opportunity(event, found, taken=True, reason=found.why, now_ns=now_ns)
+        yield set_opportunity(event, found, self.rules.name, now_ns)
         yield from self._advance(run, now_ns)
 
     def _advance(self, run: Run, now_ns: int) -> Iterator[Message]:
@@ -336,58 +337,10 @@ class DutchDesk:
             reason=machine.reason,
             result_e6=machine.locked_e6,
             market=machine.legs[0].market,
-            legs=json.dumps([_leg_told(leg) for leg in machine.legs], separators=(",", ":")),
+            legs=legs_told(machine.legs),
         )
 
     # --- inside ----------------------------------------------------------------------------------------------------
-
-    def _opportunity(self, event: EventSet, found: Found, *, taken: bool, reason: str, now_ns: int) -> Opportunity:
-        plan = found.plan
-        legs = [
-            [order.token_id, "BUY", format_e6(order.price_e6), format_e6(order.size_e6), format_e6(order.cost_e6 + order.fee_e6)]
-            for order in plan.orders
-        ]
-        return Opportunity(
-            ts_ns=now_ns,
-            plan_id=found.plan_id,
-            strategy=self.rules.name,
-            market=event.markets[0].market_id,
-            kind=f"{plan.form} set",
-            taken=taken,
-            reason=reason,
-            expected_profit_e6=plan.profit_e6 - found.miss_cost_e6,
-            size_e6=plan.size_e6,
-            legs=json.dumps(legs, separators=(",", ":")),
-        )
-
-    def _seen(self, event: EventSet, found: Found) -> str:
-        plan = found.plan
-        books = [self._books[order.token_id] for order in plan.orders]
-        return json.dumps(
-            {
-                "event": event.title or event.name,
-                "form": plan.form,
-                "sets": format_e6(plan.size_e6),
-                "cost": format_e6(plan.cost_e6),
-                "pays_at_least": format_e6(plan.payout_e6),
-                "profit": format_e6(plan.profit_e6),
-                "cost_of_a_missed_leg": format_e6(found.miss_cost_e6),
-                "annual_return": None if found.annual_return_e6 is None else format_e6(found.annual_return_e6),
-                "venue": self.account.venue_state,
-                "books": [
-                    {
-                        "token_id": book.token_id,
-                        "bid": _top(book.bids),
-                        "ask": _top(book.asks),
-                        "state": book.state,
-                        "seq": book.seq,
-                        "hash": book.hash or "",
-                    }
-                    for book in books
-                ],
-            },
-            separators=(",", ":"),
-        )
 
     def _remember(self, plan_id: str) -> None:
         self._taken[plan_id] = None
@@ -403,18 +356,3 @@ class DutchDesk:
 
     def _wake_at(self, name: str, due_ns: int) -> None:
         heapq.heappush(self._heap, (due_ns, name))
-
-
-def _leg_told(leg: LegRun) -> dict[str, str]:
-    return {
-        "token_id": leg.token_id,
-        "market": leg.market,
-        "planned": format_e6(leg.size_e6),
-        "held": format_e6(leg.held_e6),
-        "spent": format_e6(leg.spent_e6),
-        "earned": format_e6(leg.earned_e6),
-    }
-
-
-def _top(levels: Sequence[Level]) -> list[str]:
-    return [format_e6(levels[0].price_e6), format_e6(levels[0].size_e6)] if levels else []

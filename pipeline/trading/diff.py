@@ -32,19 +32,20 @@ class Changes:
         return len(self.cancels) + len(self.places)
 
 
-def diff_quotes(wanted: Sequence[Quote], orders: Sequence[OpenOrder], tolerance_e6: int) -> Changes:
+def diff_quotes(wanted: Sequence[Quote], orders: Sequence[OpenOrder], tolerance_e6: int, tick_e6: int = 0) -> Changes:
     """The changes that make ``orders`` match ``wanted``. Applied to their own result they are empty.
 
     An open order serves a quote of its token and side, and keeps its place in the queue, if its price is less than
     ``tolerance_e6`` away (equal prices always serve) and what remains of it is at most the quote's size and at least half of it.
-    Nearest price first, then nearest size, then the oldest order.
+    Nearest price first, then nearest size, then the oldest order. With ``tick_e6`` an order whose price is no multiple of it serves
+    nothing: the market's price grid has changed since it was placed.
     """
     if not orders:
         return Changes(places=tuple(wanted))
     pairs = []
     for at, quote in enumerate(wanted):
         for index, order in enumerate(orders):
-            if order.token_id != quote.token_id or order.side != quote.side:
+            if order.token_id != quote.token_id or order.side != quote.side or (tick_e6 and order.price_e6 % tick_e6):
                 continue
             distance = abs(order.price_e6 - quote.price_e6)
             remaining = order.size_e6 - order.filled_e6

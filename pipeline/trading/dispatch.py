@@ -7,13 +7,14 @@ from typing import Protocol
 
 from pipeline.messages import Message
 from pipeline.messages.edges import RefusalCode, RelayerEvent
-from pipeline.messages.orders import CancelAll, CancelOrder, Mode, PlaceOrder
+from pipeline.messages.orders import CancelAll, CancelOrder, MergePair, Mode, PlaceOrder
 from pipeline.messages.records import HaltRecord
 from pipeline.trading.followed import Followed
 from pipeline.trading.gate import Gate
 from pipeline.trading.halt import Halt
 from pipeline.trading.ledger import Ledger
 from pipeline.trading.limits import Limits
+from pipeline.trading.merging import merge_refusal
 from pipeline.trading.orders import Order
 from pipeline.trading.outgoing import MAX_BATCH, WaitingCancels, WaitingOrders
 from pipeline.trading.plans import PlanLog
@@ -126,6 +127,16 @@ class Dispatcher:
                     self.cancels.hold(order.client_order_id)
         self.plans.acknowledge(key, "refused" if reason else "taken", now_ns, reason)
         yield from self._released(command.decision.plan_id, now_ns)
+
+    def merge(self, command: MergePair, now_ns: int) -> Iterator[Message]:
+        """Pairs of both outcomes are to be turned back into dollars."""
+        key = self.plans.intend(command, command.market, now_ns)
+        first, second = (self.ledger.free_e6(command.strategy, token_id, command.market) for token_id in command.token_ids)
+        reason = self._expiry(command.expires_ns, now_ns) or merge_refusal(command, (first, second), self.ledger.mode)
+        if not reason:
+            yield from self.ledger.merge(command, now_ns)
+        self.plans.acknowledge(key, "refused" if reason else "merged", now_ns, reason)
+        yield from self.plans.closed(now_ns)
 
     def cancel_everything(self, now_ns: int) -> Iterator[Message]:
         """Cancel every open order of every strategy at once, whatever the rate limit says: an operator asks, or the end has come."""

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pipeline.messages import Message
 from pipeline.messages.edges import RelayerEvent, RelayerEventKind
 from pipeline.messages.market import MarketResolved
-from pipeline.messages.orders import Mode, OpenOrder, OrderUpdate, PlaceOrder
+from pipeline.messages.orders import MergePair, Mode, OpenOrder, OrderUpdate, PlaceOrder
 from pipeline.messages.records import FillRecord, OrderRecord
 from pipeline.trading.daily import DayResult
 from pipeline.trading.forms import fill_of, fill_record, next_fill_record, order_of, order_record, order_update
+from pipeline.trading.merging import merges
 from pipeline.trading.orders import TRADE_TRANSITIONS, Order, OrderEvent, counter_of
 from pipeline.trading.portfolio import Portfolio
 from pipeline.trading.risk import holding_stake_e6, stake_e6
@@ -177,6 +178,14 @@ class Ledger:
     def settle(self, told: MarketResolved, now_ns: int) -> Iterator[Message]:
         """A market resolved: close its positions at what they pay."""
         for record in settlements(self.portfolio.in_market(told.market), told, self.mode, now_ns):
+            self._book(record)
+            yield record
+            yield fill_of(record)
+
+    def merge(self, command: MergePair, now_ns: int) -> Iterator[Message]:
+        """Turn pairs of both outcomes into dollars."""
+        first = self.portfolio.holding(command.strategy, command.token_ids[0], command.market)
+        for record in merges(command, first, self.mode, now_ns):
             self._book(record)
             yield record
             yield fill_of(record)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.base.units import NS_PER_MS, NS_PER_S, format_e6
-from pipeline.messages.orders import CancelAll, CancelOrder, Decision, Mode, PlaceOrder, PlanEnded
+from pipeline.messages.orders import CancelAll, CancelOrder, Decision, MergePair, Mode, PlaceOrder, PlanEnded
 from pipeline.messages.records import AuditRecord
 
-Command = PlaceOrder | CancelOrder | CancelAll
+Command = PlaceOrder | CancelOrder | CancelAll | MergePair
 AckKey = tuple[str, str]
 """(action, client order id): a cancel and a placement of one order are answered apart. For CancelAll the id is empty."""
 
@@ -106,7 +106,7 @@ class PlanLog:
         ack: dict[str, Any] = {"action": key[0], "status": status, "after_ms": _ms(now_ns - decided_ns)}
         if key in plan.sent_ns:
             ack["sent_after_ms"] = _ms(plan.sent_ns.pop(key) - decided_ns)
-        if key[1]:
+        if key[1] and key[0] != "merge":
             ack["client_order_id"] = key[1]
         if filled_e6:
             ack["filled"] = format_e6(filled_e6)
@@ -173,6 +173,8 @@ def ack_key(command: Command) -> AckKey:
             return ("place", command.client_order_id)
         case CancelOrder():
             return ("cancel", command.client_order_id)
+        case MergePair():
+            return ("merge", command.decision.plan_id)
         case _:
             return ("cancel_all", "")
 
@@ -193,6 +195,8 @@ def described(command: Command) -> dict[str, Any]:
             }
         case CancelOrder():
             return {"action": "cancel", "client_order_id": command.client_order_id}
+        case MergePair():
+            return {"action": "merge", "market": command.market, "size": format_e6(command.size_e6)}
         case _:
             return {"action": "cancel_all", "market": command.market}
 

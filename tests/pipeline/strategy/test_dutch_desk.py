@@ -154,7 +154,7 @@ def test_a_yes_set_below_a_dollar_is_bought_leg_by_leg() -> None:
         (f"{name}-yes", "BUY", 300_000, 50 * ONE_E6) for name in "abc"
     ]
     assert all(order.order_type == "FAK" and not order.post_only for order in bench.orders())
-    assert bench.told() == [(True, "50 sets of 3 legs, YES of exactly one Yes, cost 45, pay at least 50")]
+    assert bench.told() == [(True, "50 YES sets of 3 legs cost 45 and pay 50 or more if exactly one resolves Yes")]
     assert bench.ends() == [("complete", 5 * ONE_E6)]
 
 
