@@ -86,8 +86,8 @@ def _of_database(db_url: str, token_id: str) -> Coverage:
     from pipeline.store.open import open_store
     from polybot.coverage.from_database import cover_database
 
-    with open_store(db_url, read_only=True) as store, store.connect() as conn:
-        return cover_database(conn, db_url, token_id=token_id)
+    with open_store(db_url, read_only=True) as store, Progress("reading", unit="states") as progress:
+        return cover_database(store, token_id=token_id, shown=progress.show)
 
 
 def _print(coverage: Coverage) -> None:

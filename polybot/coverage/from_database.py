@@ -6,12 +6,13 @@ same (event) time, as a replay of what was watched live does, the later run coun
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from collections.abc import Callable, Iterator
 
 from pipeline.base.errors import BadInput
 from pipeline.store.catalogue import OutcomeKey
 from pipeline.store.coverage import (
     BuilderRun,
+    StateRow,
     TokenName,
     builder_runs,
     checks_by_hour,
@@ -19,39 +20,42 @@ from pipeline.store.coverage import (
     states_backwards,
     token_names,
 )
+from pipeline.store.open import Store
 from polybot.cli.trading_words import short_id
 from polybot.coverage.model import Coverage, GapSpan, Note, TokenCoverage, named, watched_hours
 from polybot.coverage.shares import Interval, joined, spread, width_for, without
 
 
-def cover_database(conn: Connection, db_url: str, *, token_id: str = "") -> Coverage:
+def cover_database(store: Store, *, token_id: str = "", shown: Callable[[int], None] = lambda done: None) -> Coverage:
     """How well the runs that a database holds covered their tokens.
 
-    ``token_id`` (or an outcome id) keeps one token only. Raises BadInput if no book builder ever wrote, or for an unknown token.
+    ``token_id`` (or ``market/outcome``) keeps one token only; ``shown`` is told how many states are read. Raises BadInput if no book
+    builder ever wrote, or for an unknown token.
     """
-    names = token_names(conn)
-    key = _key_of(names, token_id, db_url)
-    runs = [run for run in builder_runs(conn) if run.seen_ns > run.started_ns]
-    if not runs:
-        raise BadInput(f"{db_url}: no book builder has written to it; `polybot up` or `polybot replay` does")
-    observed = joined((run.started_ns, run.seen_ns) for run in runs)
-    start_ns, end_ns = observed[0][0], observed[-1][1]
-    width_ns = width_for(sum(watched_hours(observed, start_ns, end_ns).values()))
-    tokens: dict[OutcomeKey, TokenCoverage] = {}
-    for name in names:
-        place = OutcomeKey(name.market_id, name.outcome_id)
-        if key is None or place == key:
-            tokens[place] = TokenCoverage(name.token_id, name.market_id, _name(name))
-    _add_states(conn, key, {run.id: run for run in runs}, tokens, width_ns)
-    for gap in feed_gap_rows(conn, key):
-        span = GapSpan(gap.start_ns, gap.end_ns or None, gap.cause, gap.healed_by)
-        _token(tokens, OutcomeKey(gap.market_id, gap.outcome_id)).gaps.append(span)
-    for checks in checks_by_hour(conn, key):
-        token = _token(tokens, OutcomeKey(checks.market_id, checks.outcome_id))
-        token.check(checks.hour_ns, checks.done, checks.matched, checks.undecided)
+    with store.connect() as conn:
+        names = token_names(conn)
+        key = _key_of(names, token_id, store.db_url)
+        runs = [run for run in builder_runs(conn) if run.seen_ns > run.started_ns]
+        if not runs:
+            raise BadInput(f"{store.db_url}: no book builder has written to it; `polybot up` or `polybot replay` does")
+        observed = joined((run.started_ns, run.seen_ns) for run in runs)
+        start_ns, end_ns = observed[0][0], observed[-1][1]
+        width_ns = width_for(sum(watched_hours(observed, start_ns, end_ns).values()))
+        tokens: dict[OutcomeKey, TokenCoverage] = {}
+        for name in names:
+            place = OutcomeKey(name.market_id, name.outcome_id)
+            if key is None or place == key:
+                tokens[place] = TokenCoverage(name.token_id, name.market_id, _name(name))
+        _add_states(_counted(states_backwards(conn, key), shown), {run.id: run for run in runs}, tokens, width_ns)
+        for gap in feed_gap_rows(conn, key):
+            span = GapSpan(gap.start_ns, gap.end_ns or None, gap.cause, gap.healed_by)
+            _token(tokens, OutcomeKey(gap.market_id, gap.outcome_id)).gaps.append(span)
+        for checks in checks_by_hour(conn, key):
+            token = _token(tokens, OutcomeKey(checks.market_id, checks.outcome_id))
+            token.check(checks.hour_ns, checks.done, checks.matched, checks.undecided)
     watched = [token for token in tokens.values() if key is not None or token.cells or token.gaps or token.checks]
     return Coverage(
-        source=db_url,
+        source=store.db_url,
         kind="database",
         start_ns=start_ns,
         end_ns=end_ns,
@@ -62,17 +66,20 @@ def cover_database(conn: Connection, db_url: str, *, token_id: str = "") -> Cove
     )
 
 
+def _counted(rows: Iterator[StateRow], shown: Callable[[int], None]) -> Iterator[StateRow]:
+    for number, row in enumerate(rows):
+        if not number & 0xFFF:
+            shown(number)
+        yield row
+
+
 def _add_states(
-    conn: Connection,
-    key: OutcomeKey | None,
-    runs: dict[int, BuilderRun],
-    tokens: dict[OutcomeKey, TokenCoverage],
-    width_ns: int,
+    rows: Iterator[StateRow], runs: dict[int, BuilderRun], tokens: dict[OutcomeKey, TokenCoverage], width_ns: int
 ) -> None:
     """Give each token its time by state. Rows come the newest first: each lasted until the one before, or until its run ended."""
     seen_from: dict[OutcomeKey, tuple[int, int]] = {}
     by_later_runs: dict[OutcomeKey, list[Interval]] = {}
-    for row in states_backwards(conn, key):
+    for row in rows:
         run = runs.get(row.run_id)
         if run is None:
             continue

@@ -52,7 +52,8 @@ svg{display:block;width:100%;height:100%;shape-rendering:crispEdges}
 rect.w{fill:var(--watch)}rect.mark0{fill:var(--soft)}rect.mark1{fill:var(--ink)}rect.mark2{fill:var(--STALE)}rect.mark3{fill:var(--SUSPECT)}
 rect.b{fill:var(--card)}rect.NOT_OBSERVED{fill:transparent}
 .list td{border-top:1px solid var(--line);padding-top:6px;padding-bottom:6px;vertical-align:top}
-.list td{overflow-wrap:anywhere}.list td.who{max-width:280px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.list td{overflow-wrap:anywhere}.list td:last-child{min-width:230px}
+.list td.who{max-width:280px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .list th{padding-bottom:6px}.list td.t{overflow-wrap:normal;white-space:nowrap;font-variant-numeric:tabular-nums}
 .open{color:var(--SUSPECT)}
 .tag{font-size:11.5px;padding:1px 7px;border-radius:9px;border:1px solid var(--line);color:var(--soft);white-space:nowrap}
