@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.base.errors import BadInput
 from pipeline.base.halt_file import read_halt
 from pipeline.base.units import NS_PER_MS
 from polybot.cli.trading_words import show_time
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
-
-def halt_line(conn: Connection, state_dir: Path) -> str:
-    """One line about a halt that stands, by the later of the two; "" if trading goes on."""
-    from pipeline.store.trading import last_halt
-
-    stored = last_halt(conn)
+def halt_line(stored: tuple[bool, str, int] | None, state_dir: Path) -> str:
+    """One line about a halt that stands, by the later of the two; "" if trading goes on. ``stored`` is what ``last_halt`` returns."""
     try:
         left = read_halt(state_dir)
     except BadInput as error:

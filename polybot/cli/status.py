@@ -14,6 +14,7 @@ from pipeline.base.units import NS_PER_MS
 from pipeline.store.open import open_store
 from pipeline.store.rows import BookStateRow, StatusRow
 from pipeline.store.status import latest_book_states, market_statuses
+from pipeline.store.trading import last_halt
 from polybot.cli.halted import halt_line
 from polybot.cli.options import config_option, db_url_option, json_option
 from polybot.cli.output import Cell, Styled, print_json, print_table
@@ -63,7 +64,7 @@ def command(market: str | None, by_token: bool, as_json: bool, config_path: Path
         states: dict[str, list[BookStateRow]] = defaultdict(list)
         for state in latest_book_states(conn, market):
             states[state.market_id].append(state)
-        halted = halt_line(conn, Path(load_config(config_path).settings.bus.state_dir))
+        halted = halt_line(last_halt(conn), Path(load_config(config_path).settings.bus.state_dir))
     if halted:
         click.echo(halted, err=True)
     now_ms = time.time_ns() // NS_PER_MS
