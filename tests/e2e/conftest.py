@@ -160,6 +160,12 @@ def port() -> int:
     return free_port()
 
 
+@pytest.fixture(scope="session")
+def pipeline_class() -> type[Pipeline]:
+    """For tests that share one pipeline."""
+    return Pipeline
+
+
 @pytest.fixture
 def up(tmp_path):
     """Starts pipelines in ``tmp_path``; those that still run at the end are stopped."""
