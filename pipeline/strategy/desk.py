@@ -21,6 +21,7 @@ from pipeline.trading.diff import Changes, diff_quotes
 from pipeline.trading.pacing import in_terms_of, pace
 from pipeline.trading.policy import USUAL, FeedPolicy, heard_ns, other_token, quoted_tokens
 from pipeline.trading.portfolio import Holding
+from pipeline.trading.venue_state import POSSIBLE
 
 REJECT_PAUSE_NS = 2 * NS_PER_S
 """After a rejection a market is left alone for so long: what was refused once is likely to be refused again."""
@@ -226,7 +227,7 @@ class QuoteDesk:
             return
         targets = Targets(reason=refused) if refused else self.strategy.decide(view)
         tick = view.book.tick_size_e6
-        kept_still = bool(refused) and stands_still(view)
+        kept_still = bool(refused) and (stands_still(view) or not POSSIBLE[self.account.venue_state])
         wanted = (
             Changes() if kept_still else diff_quotes(targets.quotes, view.orders, self.strategy.min_change_ticks * tick, tick)
         )
@@ -253,6 +254,8 @@ class QuoteDesk:
 
     def _refusal(self, token_id: str, view: View) -> str:
         """Why nothing may rest, from the desk's own point of view first."""
+        if "rest" not in POSSIBLE[self.account.venue_state]:
+            return f"venue is {self.account.venue_state}"
         if view.market.market_id in self._aside:
             return ASIDE
         reason = self.strategy.refusal(view)

@@ -180,6 +180,22 @@ def test_a_halt_stops_commands_and_resuming_starts_them_again() -> None:
     assert len(commands(made.handle(TradingResumed(ts_ns=T), later))) == 4
 
 
+def test_a_venue_that_takes_no_orders_is_left_alone_and_its_quotes_pulled_where_cancels_work() -> None:
+    held = [
+        OpenOrder(f"s1-{NAME}-{n}", NAME, token, "m", "BUY", price, 20 * ONE, 0, "live", T)
+        for n, token, price in ((1, "yes", 410_000), (2, "no", 540_000))
+    ]
+    for state, cancelled in (("restarting", 0), ("disabled", 0), ("cancel_only", 2), ("post_only", 0)):
+        made, _ = quoting()
+        told = snapshot(orders=tuple(held), next_counters={NAME: 3}, venue_state=state)
+        sent = commands(made.handle(told, T + 600 * MS))
+        assert len([msg for msg in sent if isinstance(msg, CancelOrder)]) == cancelled, state
+        moved = commands(made.handle(book(T + 700 * MS, 420_000, 490_000, seq=2), T + 700 * MS))
+        assert bool(places(moved)) == (state == "post_only"), state
+        back = snapshot(orders=(), next_counters={NAME: 3})
+        assert len(places(made.handle(back, T + 9_000 * MS))) == 2, state
+
+
 def test_a_new_executor_is_told_nothing_before_its_own_snapshot() -> None:
     made, _ = quoting()
     list(made.peer_started(PeerStarted("exec", "executor", "run2"), T))
