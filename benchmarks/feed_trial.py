@@ -137,9 +137,11 @@ class FeedTrial:
         self.unexplained: list[str] = []
         """Stretches in which a wrong book was fit to trade on, without a fault. Must stay empty."""
         self.bad_orders: list[str] = []
-        """Orders on a book that was not fit to trade on. Must stay empty."""
+        """Orders in a market neither of whose books was fit to trade on. Must stay empty."""
+        self.orders = 0
         self.alarms: Counter[tuple[str, str]] = Counter()
         self.ended: set[str] = set()
+        self._twins = {token_id: market.spec.token_ids for market in self.exchange.markets for token_id in market.spec.token_ids}
         self._told: dict[str, str] = {}
         self._open: dict[str, Incident] = {}
         self._exposed: dict[str, int] = {}
@@ -232,9 +234,11 @@ class FeedTrial:
             self.ended.update(msg.token_ids)
         elif kind is PlaceOrder and arrival.stream == "command":
             assert isinstance(msg, PlaceOrder)
-            book = self.published.get(msg.token_id)
-            if book is None or book.state not in TRADED:
-                self.bad_orders.append(f"{msg.client_order_id} on {'no book' if book is None else book.state}")
+            self.orders += 1
+            books = [self.published.get(token_id) for token_id in self._twins[msg.token_id]]
+            if not any(book is not None and book.state in TRADED for book in books):
+                states = ", ".join("no book" if book is None else book.state for book in books)
+                self.bad_orders.append(f"{msg.client_order_id} on {states}")
 
     def _on_book(self, book: BookSnapshot) -> None:
         token_id = book.token_id
