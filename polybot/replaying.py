@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pipeline.recording.playback import Playback
 from pipeline.recording.source import FrameSource, open_frames
 from pipeline.store.open import Store, open_store, refuse_other_venue
 from pipeline.store.runs import replay_of
+from pipeline.store.url import path_of_url
 from pipeline.venue.snapshots import file_snapshots
 from polybot.composition import Composition, generic_market, sha256_of
 from processes.gateway import Gateway
@@ -67,7 +69,7 @@ def replay_file(
     if source.venue == "generic" and not wanted:
         raise BadInput(f"{path}: lines of the generic stream need a MARKET_ID of their own, not {ALL_MARKETS}")
     digest = sha256_of(path)
-    with open_store(db_url) as store:
+    with _whole_or_nothing(db_url) as store:
         _refuse_other_venue(store, source.venue)
         with store.connect() as conn:
             if replay_of(conn, digest, market_id) is not None:
@@ -121,6 +123,21 @@ def _nothing_about(market_id: str, counts: Mapping[str, int]) -> str:
     unknown = [name.partition(":")[2] for name in counts if name.startswith("unknown:")]
     met = f", and some are of the unknown type {', '.join(unknown[:3])}" if unknown else ""
     return f"no line is about market {market_id}{met}; check the MARKET_ID"
+
+
+@contextmanager
+def _whole_or_nothing(db_url: str) -> Iterator[Store]:
+    """The database, open for writing. One that was made for this and is left by an error is taken away again."""
+    path = path_of_url(db_url)
+    was_there = path is None or path.exists()
+    try:
+        with open_store(db_url) as store:
+            yield store
+    except BaseException:
+        if path is not None and not was_there:
+            for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", ".lock"))):
+                file.unlink(missing_ok=True)
+        raise
 
 
 def _refuse_other_venue(store: Store, venue: str) -> None:

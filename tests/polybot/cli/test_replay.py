@@ -8,8 +8,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from pipeline.base.errors import BadInput
+from polybot.replaying import replay_file
 
 SNAPSHOT = '{"type":"snapshot","seq":1,"bids":[[0.40,100.0]],"asks":[[0.47,100.0]]}'
 DELTA = '{"type":"delta","seq":2,"bids":[[0.41,10.0]]}'
@@ -368,3 +372,18 @@ def test_ctrl_c_leaves_nothing_and_says_so_in_one_line(db, tmp_path, repository)
     assert (process.returncode, out) == (130, "")
     assert err == f"polybot: replay of {endless} was interrupted; nothing written\n"
     assert db.is_untouched
+
+
+def test_a_refused_replay_makes_no_database_and_takes_none_away(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"type":"snapshot","seq":1,"bids":[[0.4,1]],"asks":[]}\nnot json\n')
+    good = tmp_path / "good.jsonl"
+    good.write_text('{"type":"snapshot","seq":1,"bids":[[0.4,1]],"asks":[]}\n')
+    db = tmp_path / "new.db"
+    with pytest.raises(BadInput, match=r"bad\.jsonl:2"):
+        replay_file(bad, "mkt-1", f"sqlite:///{db}")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["bad.jsonl", "good.jsonl"]
+    replay_file(good, "mkt-1", f"sqlite:///{db}")
+    with pytest.raises(BadInput, match=r"bad\.jsonl:2"):
+        replay_file(bad, "mkt-1", f"sqlite:///{db}")
+    assert db.is_file()
