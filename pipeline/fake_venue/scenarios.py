@@ -271,21 +271,34 @@ def _without(frame: Frame, text: str, token_id: str | None) -> list[str]:
     """The frame without one token's entries; nothing if it is about that token alone."""
     if frame.kind != PRICE_CHANGE:
         return [text] if len(frame.token_ids) > 1 else []
-    body = json.loads(text)
+    body = _body(text)
+    if body is None:
+        return []
     left = [entry for entry in body["price_changes"] if entry["asset_id"] != token_id]
     return [_spaced({**body, "price_changes": left})] if left else []
 
 
 def _swapped(text: str) -> list[str]:
-    body = json.loads(text)
-    return [text, _spaced({**body, "price_changes": body["price_changes"][::-1]})]
+    body = _body(text)
+    return [text] if body is None else [text, _spaced({**body, "price_changes": body["price_changes"][::-1]})]
 
 
 def _wrong_hash(text: str) -> list[str]:
-    body = json.loads(text)
+    body = _body(text)
+    if body is None:
+        return [text]
     for entry in body["price_changes"]:
         entry["hash"] = entry["hash"][::-1]
     return [_spaced(body)]
+
+
+def _body(text: str) -> dict[str, Any] | None:
+    """A frame's content; None where another fault has cut it before."""
+    try:
+        body: dict[str, Any] = json.loads(text)
+    except ValueError:
+        return None
+    return body
 
 
 def _spaced(body: dict[str, Any]) -> str:

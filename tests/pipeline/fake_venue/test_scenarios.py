@@ -10,7 +10,7 @@ import pytest
 from pipeline.base.units import NS_PER_S
 from pipeline.fake_venue import wire
 from pipeline.fake_venue.exchange import FakeExchange
-from pipeline.fake_venue.scenarios import FAULTS, OPTIONS, Faults, UnknownFault
+from pipeline.fake_venue.scenarios import FAULTS, FEED_FAULTS, OPTIONS, Faults, UnknownFault
 from pipeline.fake_venue.wire import Frame
 
 LINK = 1
@@ -104,6 +104,17 @@ def test_truncated_frame_is_not_json(exchange: FakeExchange) -> None:
     (cut,) = set(got) - set(whole)
     with pytest.raises(ValueError):
         json.loads(cut)
+
+
+def test_any_two_faults_may_strike_one_frame(exchange: FakeExchange) -> None:
+    frame = next(frame for frame in after(exchange, 1) if frame.kind == wire.PRICE_CHANGE)
+    token = frame.token_ids[0]
+    for first in FEED_FAULTS:
+        for second in FEED_FAULTS:
+            faults = Faults(exchange)
+            for name in (first, second):
+                faults.start(name, exchange.now_ns, {"token": token} if "token" in OPTIONS[name] else {})
+            assert all(isinstance(text, str) for text in faults.outgoing(LINK, frame, frame.ts_ns))
 
 
 def test_freeze_one_token_takes_its_entries_and_leaves_all_others(exchange: FakeExchange) -> None:
