@@ -21,6 +21,8 @@ from pipeline.messages.market import VenueBook
 GRACE_NS = 2 * NS_PER_S
 """How long the feed may take to deliver what a REST answer already has: receipt lags the venue by 0.3 s at most (seen 2026-10)."""
 
+BEHIND_NS = NS_PER_S // 2
+"""A feed whose last message is older than this, as its time is up, may be behind."""
 LOOK_AGAIN_NS = NS_PER_S // 4
 PATIENCE_NS = 10 * NS_PER_S
 LEVELS_DIFFER = "levels_differ"
@@ -76,7 +78,7 @@ class SpotChecks:
         while self._open and (due_ns := self.due_ns) is not None and due_ns <= now_ns:
             token_id = next(iter(self._open))
             waited = self._open.pop(token_id)
-            if feed_ns < waited.since_ns + self.grace_ns and now_ns < waited.since_ns + PATIENCE_NS:
+            if feed_ns < waited.since_ns + self.grace_ns - BEHIND_NS and now_ns < waited.since_ns + PATIENCE_NS:
                 self._open[token_id] = replace(waited, due_ns=now_ns + LOOK_AGAIN_NS)
                 continue
             kept, book = waited.kept, waited.kept.book
