@@ -32,7 +32,7 @@ from pipeline.messages.orders import (
     Resume,
     VenueState,
 )
-from pipeline.trading.dispatch import Dispatcher
+from pipeline.trading.dispatch import Command, Dispatcher
 from pipeline.trading.followed import Followed
 from pipeline.trading.ledger import Ledger
 from pipeline.trading.limits import Limits
@@ -52,10 +52,10 @@ class Executor(Stage):
     """Carry out commands: risk first, then the durable record, then the relayer, then what became of it.
 
     In: ``command``, ``operator``, ``book``, ``universe``, ``committed``. Out: ``exec``, ``persist.durable``, ``persist.lossy`` (the mids
-    after our trades). State: orders,
-    positions, counters and the halt, folded from its own journal by ``recover``; books and markets come again by themselves.
-    No order is taken before the writer has said what it holds of this producer's records, nor before every followed token has a
-    book, or ``books_wait_ns`` have passed. ``standing`` gives what an operator left on disk while nobody was there to hear it.
+    after our trades). State: orders, positions, counters and the halt, folded from its own journal by ``recover``; books and markets
+    come again by themselves. No order is taken before the writer has said what it holds of this producer's records, nor before every
+    followed token has a book, or ``books_wait_ns`` have passed. ``standing`` gives what an operator left on disk while nobody was
+    there to hear it.
     """
 
     role: ClassVar[str] = "executor"
@@ -86,16 +86,10 @@ class Executor(Stage):
         """Orders and positions."""
         return self.desk.ledger
 
-    @property
-    def halted(self) -> bool:
-        """No order leaves until an operator lets trading go on."""
-        return self.desk.halt.reason is not None
-
     # --- life ------------------------------------------------------------------------------------------------------
 
     def recover(self, records: Iterable[Message]) -> None:
         """Fold this producer's durable records of earlier lives: orders, fills, positions, counters, the day's result, the halt."""
-
         self.desk.recover(records)
 
     def start(self, now_ns: int) -> Iterator[Message]:
@@ -152,14 +146,15 @@ class Executor(Stage):
 
     def snapshot(self, now_ns: int) -> ExecSnapshot:
         """All that is held: open orders, positions, counters, and whether commands are taken."""
+        halt = self.desk.halt.reason
         return ExecSnapshot(
             ts_ns=now_ns,
             accepts=self.readiness.accepts,
-            halted=self.halted,
+            halted=halt is not None,
             mode=self.mode,
             orders=self.ledger.shown(),
             positions=self.ledger.portfolio.shown(),
-            reason=self.readiness.reason if self.desk.halt.reason is None else self.desk.halt.reason,
+            reason=self.readiness.reason if halt is None else halt,
             next_counters=self.ledger.next_counters(),
             venue_state=self.desk.venue.state,
             plan_ids=self.ledger.taker_plans(),
@@ -195,11 +190,11 @@ class Executor(Stage):
                 self.followed.on_universe(msg.markets)
                 return self.desk.apply(self.relayer.on_universe(msg, now_ns), now_ns)
             case MarketResolved():
-                return self._resolved(msg, now_ns)
+                return self.desk.settle(self.relayer.on_resolved(msg, now_ns), msg, now_ns)
             case Committed() if msg.producer.partition("@")[0] == self.role:
                 self.readiness.on_writer(now_ns)
             case Halt():
-                return self._halt(msg, now_ns)
+                return self.desk.stand_still(msg.reason, msg.cancel, now_ns)
             case Resume():
                 return self.desk.halt.set(None, now_ns, msg.reason)
             case CancelEverything():
@@ -208,40 +203,16 @@ class Executor(Stage):
                 return self.desk.apply(self.relayer.on_venue_state(msg.state, now_ns), now_ns)
         return ()
 
-    def _command(self, command: PlaceOrder | CancelOrder | CancelAll | MergePair | PlanEnded, now_ns: int) -> Iterable[Message]:
-        if isinstance(command, PlanEnded):
-            self.desk.plans.end(command)
-            return self.desk.plans.closed(now_ns)
-        self.desk.counts["commands"] += 1
-        if not self.readiness.accepts:
+    def _command(self, command: Command, now_ns: int) -> Iterator[Message]:
+        if not self.readiness.accepts and not isinstance(command, PlanEnded):
             # Whoever sent it has not heard, or not yet, what stands here; the snapshot tells, and nothing is recorded.
             self.desk.counts["refused"] += 1
-            return (self.snapshot(now_ns),)
-        match command:
-            case PlaceOrder():
-                return self.desk.place(command, now_ns)
-            case CancelOrder():
-                return self._cancel(command, now_ns)
-            case MergePair():
-                return self.desk.merge(command, now_ns)
-            case _:
-                return self.desk.cancel_all(command, now_ns)
-
-    def _cancel(self, command: CancelOrder, now_ns: int) -> Iterator[Message]:
-        """Who cancels what is not known here is told all that is."""
-        knows = self.desk.knows(command.client_order_id)
-        yield from self.desk.cancel(command, now_ns)
-        if not knows:
             yield self.snapshot(now_ns)
-
-    def _resolved(self, msg: MarketResolved, now_ns: int) -> Iterator[Message]:
-        """Nothing trades in a market that has ended; what is held of it pays out."""
-        yield from self.desk.apply(self.relayer.on_resolved(msg, now_ns), now_ns)
-        yield from self.ledger.settle(msg, now_ns)
-
-    def _halt(self, msg: Halt, now_ns: int) -> Iterator[Message]:
-        yield from self.desk.halt.set(msg.reason, now_ns)
-        yield from self.desk.cancel_everything(now_ns) if msg.cancel else self.desk.refuse_waiting(now_ns)
+            return
+        unknown = isinstance(command, CancelOrder) and not self.desk.knows(command.client_order_id)
+        yield from self.desk.command(command, now_ns)
+        if unknown:
+            yield self.snapshot(now_ns)
 
     def _news(self, now_ns: int) -> Iterator[Message]:
         """A snapshot, if commands are taken from here on, or the venue's state is another one."""

@@ -1,41 +1,28 @@
-"""Commands on their way to the relayer and answers on their way back: risk, the record, the relayer, what became of it, the audit."""
+"""Commands on their way to the relayer: what waits, what risk refuses, the record, and then the relayer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
 
 from pipeline.messages import Message
-from pipeline.messages.edges import RefusalCode, RelayerEvent
-from pipeline.messages.orders import CancelAll, CancelOrder, MergePair, Mode, PlaceOrder
+from pipeline.messages.edges import RelayerEvent
+from pipeline.messages.market import MarketResolved
+from pipeline.messages.orders import CancelAll, CancelOrder, MergePair, Mode, PlaceOrder, PlanEnded
 from pipeline.messages.records import HaltRecord
+from pipeline.trading.carrier import Carrier
 from pipeline.trading.followed import Followed
 from pipeline.trading.gate import Gate
 from pipeline.trading.halt import Halt
 from pipeline.trading.ledger import Ledger
 from pipeline.trading.limits import Limits
 from pipeline.trading.merging import merge_refusal
-from pipeline.trading.orders import Order
 from pipeline.trading.outgoing import MAX_BATCH, WaitingCancels, WaitingOrders
 from pipeline.trading.plans import PlanLog
 from pipeline.trading.rate_limits import RateLimits
+from pipeline.trading.replies import Replies
 from pipeline.trading.venue_state import VenueWatch
 
-ERRORS: frozenset[RefusalCode] = frozenset({"rate_limited", "invalid", "balance", "restricted", "unauthorized", "internal"})
-"""Refusals that are somebody's fault. A post-only order that crosses, or one that finds nothing to match, is not."""
-
-
-class Carrier(Protocol):
-    """Who takes orders and cancels to the venue."""
-
-    def submit_many(self, orders: Sequence[PlaceOrder], now_ns: int) -> Iterable[RelayerEvent]:
-        """Send at most ``MAX_BATCH`` orders."""
-
-    def cancel(self, client_order_id: str, now_ns: int) -> Iterable[RelayerEvent]:
-        """Cancel one order."""
-
-    def cancel_all(self, now_ns: int) -> Iterable[RelayerEvent]:
-        """Cancel every open order."""
+Command = PlaceOrder | CancelOrder | CancelAll | MergePair | PlanEnded
 
 
 class Dispatcher:
@@ -55,6 +42,7 @@ class Dispatcher:
         self.halt = Halt()
         names = ("commands", "expired", "refused", "submitted", "batches", "cancels", "fills", "duplicates", "errors")
         self.counts = dict.fromkeys(names, 0)
+        self.replies = Replies(self.ledger, self.plans, self.cancels, self.venue, self.gate.errors, self.counts)
 
     def recover(self, records: Iterable[Message]) -> None:
         """Fold durable records of earlier lives, in their order."""
@@ -75,7 +63,33 @@ class Dispatcher:
         """The order is on record, or waits to leave."""
         return client_order_id in self.orders or self.ledger.order(client_order_id) is not None
 
+    def stand_still(self, reason: str, cancel: bool, now_ns: int) -> Iterator[Message]:
+        """Halt trading; ``cancel`` ends the open orders too."""
+        yield from self.halt.set(reason, now_ns)
+        yield from self.cancel_everything(now_ns) if cancel else self.refuse_waiting(now_ns)
+
+    def settle(self, events: Iterable[RelayerEvent], resolved: MarketResolved, now_ns: int) -> Iterator[Message]:
+        """Nothing trades in a market that has ended; what is held of it pays out."""
+        yield from self.apply(events, now_ns)
+        yield from self.ledger.settle(resolved, now_ns)
+
     # --- commands --------------------------------------------------------------------------------------------------
+
+    def command(self, command: Command, now_ns: int) -> Iterable[Message]:
+        """What a strategy asks for, or says of a plan."""
+        if isinstance(command, PlanEnded):
+            self.plans.end(command)
+            return self.plans.closed(now_ns)
+        self.counts["commands"] += 1
+        match command:
+            case PlaceOrder():
+                return self.place(command, now_ns)
+            case CancelOrder():
+                return self.cancel(command, now_ns)
+            case MergePair():
+                return self.merge(command, now_ns)
+            case _:
+                return self.cancel_all(command, now_ns)
 
     def place(self, command: PlaceOrder, now_ns: int) -> Iterator[Message]:
         """An order is asked for. Its id is taken once, whatever becomes of it."""
@@ -177,47 +191,15 @@ class Dispatcher:
         due = (self.orders.next_ns(), cancels_ns, self.venue.next_ns(), self.plans.next_deadline_ns())
         return min((ns for ns in due if ns is not None), default=None)
 
-    # --- what the relayer says -------------------------------------------------------------------------------------
-
     def apply(self, events: Iterable[RelayerEvent], now_ns: int) -> Iterator[Message]:
-        """Enter events in the ledger, say what follows, and answer the commands that waited for them."""
-        told = []
+        """What the relayer says, entered everywhere; then the plans that it answered."""
+        told = False
         for event in events:
-            order = self.ledger.order(event.client_order_id)
-            if order is not None:
-                self._learn(event, order, now_ns)
-            yield from self.ledger.on_event(event, now_ns)
-            told.append(event)
-        for event in told:
-            self._answer(event, now_ns)
+            yield from self.replies.enter(event, now_ns)
+            told = True
         if told:
+            self.replies.answer(now_ns)
             yield from self.plans.closed(now_ns)
-
-    def _learn(self, event: RelayerEvent, order: Order, now_ns: int) -> None:
-        """What an event tells about the venue."""
-        if event.kind == "accepted":
-            self.venue.on_accepted(order.post_only, now_ns)
-        elif event.kind == "filled":
-            self.counts["fills"] += 1
-        elif event.kind in ("rejected", "cancel_refused"):
-            self.venue.on_refusal(event.code, event.retry_after_ms, now_ns)
-        if event.code in ERRORS or event.kind == "lost":
-            self.counts["errors"] += 1
-            self.gate.errors.add(now_ns)
-
-    def _answer(self, event: RelayerEvent, now_ns: int) -> None:
-        name = event.client_order_id
-        order = self.ledger.order(name)
-        if order is None:
-            return
-        if not order.is_open:
-            self.cancels.settle(name)
-            self.plans.acknowledge(("cancel", name), order.status, now_ns)
-        elif event.kind == "cancel_refused":
-            if not self.cancels.put_off(name, event.code, event.retry_after_ms, now_ns):
-                self.plans.acknowledge(("cancel", name), "refused", now_ns, event.reason)
-            return
-        self.plans.acknowledge(("place", name), order.status, now_ns, order.reason, order.filled_e6)
 
     # --- inside ----------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pipeline.messages.edges import RelayerEvent, RelayerEventKind
 from pipeline.messages.market import BookSnapshot, MarketResolved, MarketUniverse, TradePrint
@@ -19,6 +19,9 @@ ANSWERS: dict[VenueState, tuple[int, str]] = {
     "disabled": (503, '{"error":"trading is disabled"}'),
 }
 """What the venue says to an order that it does not take in a state: HTTP status and body."""
+REMEMBERED = 10_000
+"""Orders that may be open, as far as is known here: a trade does not say whether it was the last."""
+_ENDS = frozenset({"rejected", "cancelled", "expired"})
 
 
 class ScriptedRelayer(Relayer):
@@ -27,6 +30,7 @@ class ScriptedRelayer(Relayer):
     def __init__(self, inner: Relayer, state: VenueState = "normal") -> None:
         self.inner, self.state = inner, state
         self.forgets = inner.forgets
+        self._names: dict[str, None] = {}
 
     def on_venue_state(self, state: VenueState, now_ns: int) -> Iterable[RelayerEvent]:
         """From here on the venue is in this state; nobody is told but by the next refusal."""
@@ -36,14 +40,30 @@ class ScriptedRelayer(Relayer):
     def submit(self, order: PlaceOrder, now_ns: int) -> Iterable[RelayerEvent]:
         """Refused with the venue's own words where it takes no such order. What is not post-only might trade at once."""
         if ("rest" if order.post_only else "take") in POSSIBLE[self.state] or self.state not in ANSWERS:
-            return self.inner.submit(order, now_ns)
+            self._names[order.client_order_id] = None
+            if len(self._names) > REMEMBERED:
+                del self._names[next(iter(self._names))]
+            return self._passed(self.inner.submit(order, now_ns))
         return (self._refused("rejected", order.client_order_id, now_ns),)
 
     def cancel(self, client_order_id: str, now_ns: int) -> Iterable[RelayerEvent]:
         """Refused while the engine restarts or trading is disabled."""
         if "cancel" in POSSIBLE[self.state]:
-            return self.inner.cancel(client_order_id, now_ns)
+            return self._passed(self.inner.cancel(client_order_id, now_ns))
         return (self._refused("cancel_refused", client_order_id, now_ns),)
+
+    def cancel_all(self, now_ns: int) -> Iterable[RelayerEvent]:
+        """Refused for each order while the engine restarts or trading is disabled."""
+        if "cancel" in POSSIBLE[self.state]:
+            return self._passed(self.inner.cancel_all(now_ns))
+        return [self._refused("cancel_refused", name, now_ns) for name in self._names]
+
+    def _passed(self, events: Iterable[RelayerEvent]) -> Iterator[RelayerEvent]:
+        """What ``inner`` says, and by it which orders may still be open."""
+        for event in events:
+            if event.kind in _ENDS:
+                self._names.pop(event.client_order_id, None)
+            yield event
 
     def _refused(self, kind: RelayerEventKind, name: str, now_ns: int) -> RelayerEvent:
         refused = refusal_of(*ANSWERS[self.state])
@@ -58,33 +78,31 @@ class ScriptedRelayer(Relayer):
 
     # --- what a state does not change ------------------------------------------------------------------------------
 
-    def cancel_all(self, now_ns: int) -> Iterable[RelayerEvent]:
-        """As ``inner`` does."""
-        return self.inner.cancel_all(now_ns)
-
     def close(self, now_ns: int) -> Iterable[RelayerEvent]:
         """As ``inner`` does."""
-        return self.inner.close(now_ns)
+        return self._passed(self.inner.close(now_ns))
 
     def restore(self, orders: Iterable[Order], now_ns: int) -> Iterable[RelayerEvent]:
         """As ``inner`` does."""
-        return self.inner.restore(orders, now_ns)
+        orders = list(orders)
+        self._names.update(dict.fromkeys(order.client_order_id for order in orders))
+        return self._passed(self.inner.restore(orders, now_ns))
 
     def on_resolved(self, resolved: MarketResolved, now_ns: int) -> Iterable[RelayerEvent]:
         """As ``inner`` does."""
-        return self.inner.on_resolved(resolved, now_ns)
+        return self._passed(self.inner.on_resolved(resolved, now_ns))
 
     def on_universe(self, universe: MarketUniverse, now_ns: int) -> Iterable[RelayerEvent]:
         """As ``inner`` does."""
-        return self.inner.on_universe(universe, now_ns)
+        return self._passed(self.inner.on_universe(universe, now_ns))
 
     def on_book(self, book: BookSnapshot, now_ns: int) -> Iterable[RelayerEvent]:
         """As ``inner`` does."""
-        return self.inner.on_book(book, now_ns)
+        return self._passed(self.inner.on_book(book, now_ns))
 
     def on_trade(self, trade: TradePrint, now_ns: int) -> Iterable[RelayerEvent]:
         """As ``inner`` does."""
-        return self.inner.on_trade(trade, now_ns)
+        return self._passed(self.inner.on_trade(trade, now_ns))
 
     def next_timer_ns(self) -> int | None:
         """As ``inner`` does."""
@@ -92,4 +110,4 @@ class ScriptedRelayer(Relayer):
 
     def tick(self, now_ns: int) -> Iterable[RelayerEvent]:
         """As ``inner`` does."""
-        return self.inner.tick(now_ns)
+        return self._passed(self.inner.tick(now_ns))

@@ -317,11 +317,11 @@ def test_a_word_left_on_disk_is_obeyed_at_the_start_on_record_first() -> None:
     executor = Executor(FakeRelayer("1"), LIMITS, "fake", standing=lambda: HaltWord(True, "news", T - 5))
     said = list(executor.start(T))
     assert tell(said) == [("HaltRecord", "news"), ("TradingHalted", "news"), ("ExecSnapshot", "news")]
-    assert executor.halted
+    assert executor.desk.halt.reason == "news"
     again = Executor(FakeRelayer("1"), LIMITS, "fake", standing=lambda: HaltWord(True, "news", T - 5))
     again.recover([said[0], HaltRecord(ts_ns=T + 1, halted=False, reason="over")])
     assert [type(msg) for msg in again.start(T + 2)] == [ExecSnapshot]
-    assert not again.halted
+    assert again.desk.halt.reason is None
 
 
 def test_a_halt_refuses_the_orders_that_wait_to_leave() -> None:
@@ -425,4 +425,4 @@ def test_limits_hold_and_a_restart_finds_the_same_positions_after_any_commands(
     again.recover([msg for msg in said if isinstance(msg, DURABLE)])
     assert again.ledger.portfolio.shown() == executor.ledger.portfolio.shown()
     assert again.ledger.shown() == executor.ledger.shown()
-    assert again.halted == executor.halted
+    assert again.desk.halt.reason == executor.desk.halt.reason

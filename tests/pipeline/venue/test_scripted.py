@@ -65,3 +65,14 @@ def test_everything_else_goes_through() -> None:
     assert relayer.forgets
     assert relayer.next_timer_ns() is None
     assert not list(relayer.cancel_all(1)) and not list(relayer.close(1)) and not list(relayer.tick(1))
+
+
+def test_while_nothing_can_be_cancelled_each_open_order_is_refused_its_cancel() -> None:
+    relayer = ScriptedRelayer(FakeRelayer("0"))
+    for name in ("a", "b"):
+        list(relayer.submit(order(True, name), 1))
+    list(relayer.cancel("a", 1))
+    list(relayer.on_venue_state("restarting", 1))
+    assert [(event.client_order_id, event.kind) for event in relayer.cancel_all(1)] == [("b", "cancel_refused")]
+    list(relayer.on_venue_state("normal", 1))
+    assert [event.client_order_id for event in relayer.cancel_all(1)] == ["b"]
