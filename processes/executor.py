@@ -119,13 +119,16 @@ class Executor(Stage):
         """A new book builder: its books are waited for as at the start."""
         if peer.stream == "book":
             self.followed.forget_books()
+            self.relayer.forget_books("")
             if self.readiness.on_books_lost(now_ns):
                 yield self.snapshot(now_ns)
 
     def missed(self, gap: Gap, now_ns: int) -> Iterable[Message]:
         """Something of a token's book was lost: it is not known until it comes whole."""
         if gap.stream == "book":
-            self.followed.forget_book(gap.topic.partition(".")[2])
+            token_id = gap.topic.partition(".")[2]
+            self.followed.forget_book(token_id)
+            self.relayer.forget_books(token_id)
         return ()
 
     def next_timer_ns(self) -> int | None:
@@ -179,6 +182,7 @@ class Executor(Stage):
         match msg:
             case BookSnapshot():
                 self.followed.on_book(msg)
+                self.markouts.on_book(msg, now_ns)
                 return self.desk.apply(self.relayer.on_book(msg, now_ns), now_ns)
             case TradePrint():
                 return self.desk.apply(self.relayer.on_trade(msg, now_ns), now_ns)

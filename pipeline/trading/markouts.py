@@ -1,7 +1,8 @@
 """What became of the mid after each of our trades: the spread that a trade earned, and how far the market then went against it.
 
-At each horizon the mid is noted once. Horizon 0 is the mid when the trade was told, so that ``(mid - price) x size`` (for a purchase) is
-the spread earned, and the change of the mid until a later horizon the adverse selection up to there.
+At each horizon the mid is noted once. Horizon 0 is the mid that the trade met, so that ``(mid - price) x size`` (for a purchase) is the
+spread earned, and the change of the mid until a later horizon the adverse selection up to there. When a resting order of ours trades,
+the book has moved before we are told (34-88 ms usual: feed facts, 2026-06): what it met is the mid of ``BEFORE_NS`` earlier.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import heapq
 from collections.abc import Callable, Iterator
 
 from pipeline.base.units import NS_PER_MS, ONE_E6
-from pipeline.messages.market import Side
+from pipeline.market.confidence import SHOWN
+from pipeline.messages.market import BookSnapshot, Side
 from pipeline.messages.orders import Fill
 from pipeline.messages.records import Markout
 
 HORIZONS_MS = (0, 1_000, 10_000, 60_000)
 """When the mid is noted, in milliseconds after the trade."""
+BEFORE_NS = 500 * NS_PER_MS
 WAITING = 20_000
 """The most trades whose later mids are waited for; beyond them the newest are not measured."""
 
@@ -31,12 +34,26 @@ class Markouts:
         self._waiting: list[tuple[int, int, int, Fill]] = []
         self._noted_now: list[Markout] = []
         self._number = 0
+        self._past: dict[str, list[tuple[int, int]]] = {}
+
+    def on_book(self, book: BookSnapshot, now_ns: int) -> None:
+        """A book changed: remember since when its mid is what it is, and the mids of the last moments."""
+        if not book.bids or not book.asks or book.state not in SHOWN:
+            return
+        mid_e6 = (book.bids[0].price_e6 + book.asks[0].price_e6) // 2
+        past = self._past.get(book.token_id)
+        if past is None:
+            self._past[book.token_id] = [(now_ns, mid_e6)]
+        elif past[-1][1] != mid_e6:
+            past.append((now_ns, mid_e6))
+            while len(past) > 1 and past[1][0] <= now_ns - BEFORE_NS:
+                del past[0]
 
     def on_fill(self, fill: Fill, now_ns: int) -> None:
         """One of our orders traded: the mid of now, and the later ones when they are due. What a resolution paid is no trade."""
         if fill.liquidity == "settlement":
             return
-        self._noted_now.append(self._noted(fill, 0, now_ns))
+        self._noted_now.append(self._noted(fill, 0, now_ns, self._met(fill, now_ns)))
         if len(self._waiting) >= WAITING:
             return
         for horizon_ms in HORIZONS_MS[1:]:
@@ -55,9 +72,18 @@ class Markouts:
         yield from noted
         while self._waiting and self._waiting[0][0] <= now_ns:
             _, _, horizon_ms, fill = heapq.heappop(self._waiting)
-            yield self._noted(fill, horizon_ms, now_ns)
+            yield self._noted(fill, horizon_ms, now_ns, self._mid_of(fill.token_id))
 
-    def _noted(self, fill: Fill, horizon_ms: int, now_ns: int) -> Markout:
+    def _met(self, fill: Fill, now_ns: int) -> int | None:
+        """The mid that a trade met; None where the book may not be trusted."""
+        mid_e6 = self._mid_of(fill.token_id)
+        past = self._past.get(fill.token_id)
+        if fill.liquidity != "maker" or mid_e6 is None or past is None:
+            return mid_e6
+        before = [mid for since_ns, mid in past if since_ns <= now_ns - BEFORE_NS]
+        return before[-1] if before else past[0][1]
+
+    def _noted(self, fill: Fill, horizon_ms: int, now_ns: int, mid_e6: int | None) -> Markout:
         return Markout(
             ts_ns=now_ns,
             trade_id=fill.trade_id,
@@ -70,7 +96,7 @@ class Markouts:
             price_e6=fill.price_e6,
             size_e6=fill.size_e6,
             horizon_ms=horizon_ms,
-            mid_e6=self._mid_of(fill.token_id),
+            mid_e6=mid_e6,
         )
 
 

@@ -143,6 +143,10 @@ class PaperRelayer(Relayer):
 
     # --- the market moves ------------------------------------------------------------------------------------------
 
+    def forget_books(self, token_id: str) -> None:
+        """Nothing is traded on a book of which something was lost, until it comes again."""
+        self._books.forget(token_id)
+
     def on_universe(self, universe: MarketUniverse, now_ns: int) -> Iterable[RelayerEvent]:
         """Learn the markets; the two tokens of one market are one book from here on."""
         events = self.tick(now_ns)

@@ -50,6 +50,9 @@ class Relayer(Protocol):
         """A market ended."""
         return ()
 
+    def forget_books(self, token_id: str) -> None:
+        """Something of a token's book was lost (of every book: ""): it is not known until it comes whole."""
+
     def on_universe(self, universe: MarketUniverse, now_ns: int) -> Iterable[RelayerEvent]:
         """The markets that are followed, with their ticks, fees and delays."""
 

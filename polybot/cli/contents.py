@@ -33,6 +33,8 @@ COMMANDS: tuple[Row, ...] = (
     Row("coverage", "coverage", LOOK, "Show how long each book was proved, and its gaps."),
     Row("markets", "markets", LOOK, "List, search and show the markets of a database."),
     Row("orders", "orders", LOOK, "List orders and what became of them."),
+    Row("pnl", "pnl", LOOK, "Show each strategy's profit and where it came from."),
+    Row("positions", "positions", LOOK, "Show what is held, and what each event could lose."),
     Row("audit", "audit", LOOK, "Show executed decisions: intents, answers, durations."),
     Row("halt", "halt", OPERATE, "Stop trading until it is resumed, also over restarts."),
     Row("resume", "resume", OPERATE, "Let trading go on after a halt."),

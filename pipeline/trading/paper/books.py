@@ -23,6 +23,12 @@ class PaperBooks:
             found = self._books[token_id] = (PaperMarket(self.model, self.allowed), 0)
         return found
 
+    def forget(self, token_id: str) -> None:
+        """A token's book is not known any more (every book: "")."""
+        found = self._books.values() if not token_id else [self.of(token_id)]
+        for paper, outcome in found:
+            paper.forget(outcome)
+
     def join(self, market: Market) -> PaperMarket | None:
         """Put the two tokens of a market into one book, with what is known of them.
 

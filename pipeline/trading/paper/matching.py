@@ -92,6 +92,13 @@ class PaperMarket:
             self._held.append((taken_side, at_e6, trade.size_e6))
         return []
 
+    def forget(self, outcome: int) -> None:
+        """A token's book is not known any more, until it comes again."""
+        self.states[outcome] = None
+        if self._chosen() is None:
+            self._followed = None
+            self._held.clear()
+
     def adopt(self, ladder: Ladder, state: State | None) -> None:
         """Take in the book of the other token, which was kept alone until its market was known."""
         self.ladders[1] = ladder.mirrored()

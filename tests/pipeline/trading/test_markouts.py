@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.base.units import NS_PER_S
+import pytest
+
+from pipeline.base.units import NS_PER_MS, NS_PER_S
+from pipeline.messages.market import BookSnapshot, Level
 from pipeline.messages.orders import Fill, Liquidity
 from pipeline.trading.markouts import HORIZONS_MS, Markouts, earned_floor_e6
 
@@ -39,6 +42,30 @@ def test_the_mid_is_noted_at_the_trade_and_at_each_horizon() -> None:
         found += [(m.horizon_ms, m.mid_e6, m.ts_ns // NS_PER_S) for m in markouts.due(due)]
     assert found == [(1_000, 431_000, 1), (10_000, 432_000, 10), (60_000, 433_000, 60)]
     assert [horizon for horizon, *_ in found] == list(HORIZONS_MS[1:])
+
+
+def book(mid_cents: int) -> BookSnapshot:
+    return BookSnapshot(
+        ts_ns=0,
+        token_id="yes",
+        market="m",
+        tick_size_e6=10_000,
+        bids=(Level((mid_cents - 1) * 10_000, 1),),
+        asks=(Level((mid_cents + 1) * 10_000, 1),),
+        seq=1,
+        venue_ns=0,
+        state="VERIFIED",
+        basis="hash",
+    )
+
+
+@pytest.mark.parametrize(("liquidity", "met"), [("maker", 420_000), ("taker", 380_000)])
+def test_a_resting_order_met_the_mid_before_the_book_moved(liquidity: Liquidity, met: int) -> None:
+    markouts = Markouts(lambda token_id: 380_000)
+    for ms, cents in ((0, 45), (100, 42), (2_000, 42), (2_900, 39), (2_950, 38)):
+        markouts.on_book(book(cents), ms * NS_PER_MS)
+    markouts.on_fill(fill(liquidity), 3_000 * NS_PER_MS)
+    assert [m.mid_e6 for m in markouts.due(3_000 * NS_PER_MS)] == [met]
 
 
 def test_where_no_book_can_be_trusted_there_is_no_mid() -> None:

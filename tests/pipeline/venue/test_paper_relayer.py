@@ -252,6 +252,17 @@ def test_on_a_doubted_book_what_must_trade_is_refused_and_what_may_rest_waits(st
     ]
 
 
+@pytest.mark.parametrize("lost", ["", "yes"])
+def test_a_book_that_was_lost_is_not_traded_on_until_it_comes_again(lost: str) -> None:
+    paper = relayer()
+    paper.submit(place("a", "BUY", 41, 20), 0)
+    paper.forget_books(lost)
+    assert told(paper.on_trade(trade("SELL", 41, 5), 1)) == []
+    assert told(paper.submit(place("b", "BUY", 45, 20, "FAK"), 1))[0][0] == "rejected"
+    paper.on_book(book({40: 100}, {45: 100}), 2)
+    assert told(paper.on_trade(trade("SELL", 41, 5), 3)) == [("filled", "a", "5@41 maker")]
+
+
 def test_after_a_restart_orders_come_back_at_the_back_of_their_level() -> None:
     paper = relayer(books=False)
     live = Order(
