@@ -32,7 +32,7 @@ from pipeline.messages.orders import (
     Resume,
     VenueState,
 )
-from pipeline.trading.dispatch import Command, Dispatcher
+from pipeline.trading.dispatch import Command, Dispatcher, earliest
 from pipeline.trading.followed import Followed
 from pipeline.trading.ledger import Ledger
 from pipeline.trading.limits import Limits
@@ -133,8 +133,7 @@ class Executor(Stage):
 
     def next_timer_ns(self) -> int | None:
         """The relayer's next turn, what waits for time, or the end of the wait for books."""
-        due = (self.relayer.next_timer_ns(), self.desk.next_ns(), self.readiness.due_ns, self.markouts.next_ns())
-        return min((ns for ns in due if ns is not None), default=None)
+        return earliest(self.relayer.next_timer_ns(), self.desk.next_ns(), self.readiness.due_ns, self.markouts.next_ns())
 
     def on_timer(self, now_ns: int) -> Iterator[Message]:
         """What is due."""

@@ -187,9 +187,10 @@ class Dispatcher:
 
     def next_ns(self) -> int | None:
         """When ``tick`` wants to be called; None: nothing waits for time."""
-        cancels_ns = self.cancels.next_ns() if self.venue.allows("cancel") else None
-        due = (self.orders.next_ns(), cancels_ns, self.venue.next_ns(), self.plans.next_deadline_ns())
-        return min((ns for ns in due if ns is not None), default=None)
+        cancels_ns = self.cancels.next_ns() if len(self.cancels) and self.venue.allows("cancel") else None
+        return earliest(self.orders.next_ns(), cancels_ns, self.venue.next_ns(), self.plans.next_deadline_ns())
+
+    # --- what the relayer says -------------------------------------------------------------------------------------
 
     def apply(self, events: Iterable[RelayerEvent], now_ns: int) -> Iterator[Message]:
         """What the relayer says, entered everywhere; then the plans that it answered."""
@@ -245,3 +246,12 @@ class Dispatcher:
             return ""
         self.counts["expired"] += 1
         return "command expired"
+
+
+def earliest(*times: int | None) -> int | None:
+    """The first of some times; None if there is none. Asked before every message, so without a generator."""
+    first = None
+    for ns in times:
+        if ns is not None and (first is None or ns < first):
+            first = ns
+    return first

@@ -127,7 +127,7 @@ class PlanLog:
 
     def next_deadline_ns(self) -> int | None:
         """When the next open plan runs out of time."""
-        return min((plan.deadline_ns for plan in self._open.values()), default=None)
+        return min([plan.deadline_ns for plan in self._open.values()]) if self._open else None
 
     def _record(self, plan: OpenPlan, now_ns: int) -> AuditRecord:
         decision, ended = plan.decision, plan.ended
