@@ -52,6 +52,7 @@ class Relayer(Protocol):
 
     def forget_books(self, token_id: str) -> None:
         """Something of a token's book was lost (of every book: ""): it is not known until it comes whole."""
+        return
 
     def on_universe(self, universe: MarketUniverse, now_ns: int) -> Iterable[RelayerEvent]:
         """The markets that are followed, with their ticks, fees and delays."""

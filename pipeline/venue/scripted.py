@@ -104,6 +104,10 @@ class ScriptedRelayer(Relayer):
         """As ``inner`` does."""
         return self._passed(self.inner.on_trade(trade, now_ns))
 
+    def forget_books(self, token_id: str) -> None:
+        """As ``inner`` does."""
+        self.inner.forget_books(token_id)
+
     def next_timer_ns(self) -> int | None:
         """As ``inner`` does."""
         return self.inner.next_timer_ns()
