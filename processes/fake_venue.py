@@ -39,6 +39,7 @@ RECORDED_FROM_NS = 1_780_000_000 * NS_PER_S
 @click.option("--seed", type=int, help="The same seed gives the same market.")
 @click.option("--rate", type=click.IntRange(1), help="Mean price_change frames a second, over all markets.")
 @click.option("--resolve-after", type=click.IntRange(0), help="End the last single market after so many seconds; 0: never.")
+@click.option("--decoys/--no-decoys", default=None, help="Whether to list events that look like Dutch Books and are none.")
 @click.option("--recording", type=click.Path(path_type=Path), help="Serve this recording instead of the invented market.")
 @click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="How much faster than it was recorded.")
 @click.option(
@@ -123,6 +124,7 @@ def plan_of(settings: FakeVenueSection) -> ExchangePlan:
         binary_markets=settings.binary_markets,
         event_markets=settings.event_markets,
         bursty=settings.bursty,
+        decoys=settings.decoys,
         resolve_after_s=settings.resolve_after_s,
     )
 

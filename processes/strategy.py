@@ -138,10 +138,14 @@ def build(config: Config, session_id: str) -> StrategyEngine:
 
 
 def strategies_of(settings: Settings) -> list[Strategy]:
-    """The enabled quoting strategies, with their parameters."""
+    """The enabled quoting strategies, with their parameters. Raises ConfigError for one of ``[strategy.custom]`` that cannot be made."""
     strategies: list[Strategy] = []
     if settings.strategy.spread_capture:
         strategies.append(SpreadCapture.from_settings(settings.spread_capture))
+    if settings.strategy.custom:
+        from pipeline.strategy.custom import custom_strategies
+
+        strategies += custom_strategies(settings.strategy.custom)
     return strategies
 
 

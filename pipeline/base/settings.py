@@ -51,6 +51,7 @@ class FakeVenueSection(Section, frozen=True):
     recording: str = ""
     bursty: bool = True
     resolve_after_s: int = 0
+    decoys: bool = True
 
 
 class DbSection(Section, frozen=True):
@@ -106,6 +107,7 @@ class UniverseSection(Section, frozen=True):
 class StrategySection(Section, frozen=True):
     dutch_book: bool = True
     spread_capture: bool = True
+    custom: dict[str, dict[str, Any]] = {}
 
 
 class ThresholdsSection(Section, frozen=True):
@@ -254,4 +256,6 @@ def shown(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(shown(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {shown(item)}" for key, item in value.items()) + "}"
     return f'"{value}"' if isinstance(value, str) else str(value)

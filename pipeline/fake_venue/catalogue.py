@@ -24,7 +24,10 @@ class Fees:
 
 @dataclass(frozen=True)
 class MarketSpec:
-    """One binary market. ``fair_e6`` is where its YES price starts; ``weight`` its share of the order flow."""
+    """One binary market. ``fair_e6`` is where its YES price starts; ``weight`` its share of the order flow.
+
+    One that is not ``active`` is a placeholder: the catalogue lists it, and nothing trades in it.
+    """
 
     id: str
     slug: str
@@ -40,6 +43,8 @@ class MarketSpec:
     rewards_daily: int = 0
     outcomes: tuple[str, str] = ("Yes", "No")
     tags: tuple[str, ...] = ()
+    active: bool = True
+    is_other: bool = False
 
     @property
     def condition_id(self) -> str:
@@ -61,7 +66,10 @@ class MarketSpec:
 
 @dataclass(frozen=True)
 class EventSpec:
-    """A question group. In a neg-risk event at most one market resolves Yes."""
+    """A question group. In a neg-risk event at most one market resolves Yes; ``cumulative``: several may.
+
+    ``augmented``: outcomes may be added. A ``decoy`` is an event whose prices look like a Dutch Book and are none.
+    """
 
     id: str
     slug: str
@@ -69,6 +77,9 @@ class EventSpec:
     markets: tuple[MarketSpec, ...]
     neg_risk: bool = False
     tags: tuple[str, ...] = field(default=())
+    augmented: bool = False
+    cumulative: bool = False
+    decoy: bool = False
 
     @property
     def neg_risk_market_id(self) -> str:
@@ -97,13 +108,17 @@ def catalogue_market(spec: MarketSpec, event: EventSpec, tick_size: str, closed:
         min_order_size=str(spec.min_size),
         neg_risk=spec.neg_risk,
         neg_risk_market_id=event.neg_risk_market_id,
+        neg_risk_augmented=event.augmented,
         version="v1",
-        active=True,
+        active=spec.active,
         closed=closed,
-        accepting_orders=not closed,
+        accepting_orders=spec.active and not closed,
         enable_order_book=True,
         end_ns=ENDS_NS,
         fees=FeeSchedule(rate_e6=fees.rate_e6, rebate_rate_e6=fees.rebate_e6) if fees.rate_e6 else None,
+        event_market_count=len(event.markets),
+        is_other=spec.is_other,
+        cumulative=event.cumulative,
         rewards=Rewards(min_size_e6=50 * ONE_E6, max_spread_e6=45_000, daily_rate_e6=rewards * ONE_E6) if rewards else None,
     )
 
@@ -141,15 +156,42 @@ _CANDIDATES: tuple[tuple[str, int], ...] = (
     ("Hal Hobbs", 5),
 )
 
+# slug, title, what makes it a false opportunity, least order, (outcome, fair) of each market
+_DECOYS: tuple[tuple[str, str, str, int, tuple[tuple[str, int], ...]], ...] = (
+    # Outcomes may be added that take what the named ones leave to a dollar.
+    ("who-hosts-the-games", "Who hosts the games?", "augmented", 5, (("Alba", 420_000), ("Brune", 300_000), ("Other", 130_000))),
+    # The placeholder takes no orders and may win.
+    (
+        "who-wins-the-prize",
+        "Who wins the prize?",
+        "hidden",
+        5,
+        (("Ina Ilk", 510_000), ("Jo Junge", 300_000), ("Person C", 190_000)),
+    ),
+    # If the earlier date comes true, so do the later ones.
+    (
+        "bridge-opens-by",
+        "When does the bridge open?",
+        "cumulative",
+        5,
+        (("by March", 300_000), ("by June", 500_000), ("by May 9", 400_000)),
+    ),
+    # A set would be worth it, but the smallest order is larger than the books.
+    ("which-ship-is-first", "Which ship is first?", "thin", 500_000, (("Petrel", 480_000), ("Curlew", 400_000))),
+)
 
-def build_events(binary_markets: int, event_markets: int) -> tuple[EventSpec, ...]:
+
+def build_events(binary_markets: int, event_markets: int, decoys: bool = False) -> tuple[EventSpec, ...]:
     """The events of the venue: one of a single market for each binary one, then one neg-risk event of ``event_markets`` (0 or 2 and more).
 
-    More than the named ones get numbers. The same arguments give the same ids.
+    More than the named ones get numbers. ``decoys`` adds four events that look like Dutch Books and are none. The same arguments give
+    the same ids.
     """
     events = [_binary_event(index) for index in range(binary_markets)]
     if event_markets:
         events.append(_neg_risk_event(max(2, event_markets)))
+    if decoys:
+        events += [_decoy(index, *row) for index, row in enumerate(_DECOYS)]
     return tuple(events)
 
 
@@ -201,4 +243,39 @@ def _neg_risk_event(count: int) -> EventSpec:
     )
     return EventSpec(
         id="91001", slug=slug, title="Who wins the mayoral race?", markets=markets, neg_risk=True, tags=("politics",)
+    )
+
+
+def _decoy(index: int, slug: str, title: str, why: str, min_size: int, outcomes: tuple[tuple[str, int], ...]) -> EventSpec:
+    """An event whose prices do not add up, and must not."""
+    neg_risk = why != "cumulative"
+    markets = tuple(
+        MarketSpec(
+            id=str(920_001 + 10 * index + at),
+            slug=f"{slug}-{name.lower().replace(' ', '-')}",
+            question=f"{title} {name}?",
+            fair_e6=fair,
+            tick_e6=10_000,
+            weight=2,
+            fees=FREE,
+            event_slug=slug,
+            group_title=name,
+            neg_risk=neg_risk,
+            min_size=min_size,
+            tags=("decoys",),
+            active=not (why == "hidden" and name.startswith("Person ")),
+            is_other=name == "Other",
+        )
+        for at, (name, fair) in enumerate(outcomes)
+    )
+    return EventSpec(
+        id=str(92_001 + index),
+        slug=slug,
+        title=title,
+        markets=markets,
+        neg_risk=neg_risk,
+        tags=("decoys",),
+        augmented=why == "augmented",
+        cumulative=why == "cumulative",
+        decoy=True,
     )

@@ -37,6 +37,7 @@ class ExchangePlan:
     """What the exchange is to be: its generator's seed, ``price_change`` frames a second over all markets, and its markets.
 
     ``bursty`` False keeps the rate even, for measurements. ``resolve_after_s`` above 0 ends the last binary market that much later.
+    ``decoys`` adds events that look like Dutch Books and are none.
     """
 
     seed: int = 1
@@ -45,6 +46,7 @@ class ExchangePlan:
     event_markets: int = 4
     bursty: bool = True
     resolve_after_s: int = 0
+    decoys: bool = False
 
 
 class FakeExchange:
@@ -53,11 +55,13 @@ class FakeExchange:
     def __init__(self, plan: ExchangePlan, start_ns: int) -> None:
         self.plan = plan
         self.now_ns = start_ns
-        self.events: tuple[EventSpec, ...] = build_events(plan.binary_markets, plan.event_markets)
+        self.events: tuple[EventSpec, ...] = build_events(plan.binary_markets, plan.event_markets, plan.decoys)
         self._rng = Random(plan.seed)
         self.markets = [FakeMarket(spec, self._rng, start_ns) for spec in all_markets(self.events)]
         self._by_token = {token.token_id: (market, i) for market in self.markets for i, token in enumerate(market.tokens)}
-        self._group = [market for market in self.markets if market.spec.neg_risk]
+        decoys = {market.slug for event in self.events if event.decoy for market in event.markets}
+        self._group = [market for market in self.markets if market.spec.neg_risk and market.spec.slug not in decoys]
+        self._is_grouped = {market.spec.slug for market in self._group}
         self._queue: list[tuple[int, int, Callable[[int], Iterator[Frame]]]] = []
         self._order = count()
         self._printed_ns: dict[str, int] = {}
@@ -72,7 +76,7 @@ class FakeExchange:
         self._at(start_ns + self._spell_ns(NEW_MARKET_EVERY_S), self._announce)
         if self._group:
             self._at(start_ns + self._spell_ns(DISLOCATION_EVERY_S), self._dislocate)
-        singles = [market for market in self.markets if not market.spec.neg_risk]
+        singles = [market for market in self.markets if not market.spec.neg_risk and market.spec.slug not in decoys]
         if plan.resolve_after_s and singles:
             self._at(start_ns + plan.resolve_after_s * NS_PER_S, lambda now_ns: self.resolve(singles[-1], 0, now_ns))
 
@@ -170,7 +174,7 @@ class FakeExchange:
         (market,) = self._rng.choices(self._choices, cum_weights=self._weights)
         believed = market.flow.fair_e6
         yield from self.perform(market, market.flow.next_actions(self._rng, market.book), now_ns)
-        if market.spec.neg_risk and market.flow.fair_e6 != believed:
+        if market.flow.fair_e6 != believed and market.spec.slug in self._is_grouped:
             self._rebalance(market)
 
     def _rebalance(self, moved: FakeMarket) -> None:
@@ -219,7 +223,7 @@ class FakeExchange:
 
     def _set_moods(self) -> None:
         """For the next second: how busy the venue is, and how its flow is shared out."""
-        self._choices = [market for market in self.markets if not market.closed]
+        self._choices = [market for market in self.markets if not market.closed and market.spec.active]
         shares = [float(market.spec.weight) for market in self._choices]
         if self.plan.bursty:
             self._level = 0.5 * self._level + 0.866 * self._rng.gauss(0, 1)

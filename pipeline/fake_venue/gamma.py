@@ -99,7 +99,7 @@ def market_body(listing: Listing, with_event: bool = True) -> Body:
         "acceptingOrdersTimestamp": "2026-01-01T00:00:00Z",
         "secondsDelay": market.seconds_delay,
         "negRisk": bool(market.neg_risk),
-        "negRiskOther": False,
+        "negRiskOther": market.is_other,
         "ready": False,
         "funded": False,
         "cyom": False,
@@ -284,6 +284,7 @@ def _event_head(group: Sequence[Listing]) -> Body:
         "negRisk": bool(market.neg_risk),
         "enableNegRisk": bool(market.neg_risk),
         "negRiskAugmented": market.neg_risk_augmented,
+        "cumulativeMarkets": market.cumulative,
     }
     if market.neg_risk_market_id:
         body["negRiskMarketID"] = market.neg_risk_market_id

@@ -195,6 +195,7 @@ class OpportunityRow:
     size_e6: int
     legs: str
     ts_ms: int
+    outcome: str = ""
 
 
 @dataclass(frozen=True, slots=True)

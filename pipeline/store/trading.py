@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -50,10 +51,38 @@ def list_audits(
     return fetch(conn, query.order_by(exec_audit.c.id.desc()).limit(limit), AuditRow)
 
 
-def list_opportunities(conn: Connection, limit: int = 100, *, strategy: str | None = None) -> list[OpportunityRow]:
-    """The newest opportunities first, taken or refused."""
-    query = _narrowed(_select(opportunities, ("id", "run_id", "ts_ns")), opportunities, strategy=strategy)
+def list_opportunities(
+    conn: Connection,
+    limit: int = 100,
+    *,
+    strategy: str | None = None,
+    market_id: str | None = None,
+    kind: str | None = None,
+    taken: bool | None = None,
+) -> list[OpportunityRow]:
+    """The newest opportunities first, taken or refused; ``outcome`` is how the plan of one that was taken ended, "" if nobody says."""
+    ended = select(exec_audit.c.outcome).where(exec_audit.c.plan_id == opportunities.c.plan_id).order_by(exec_audit.c.id.desc())
+    outcome = case((opportunities.c.taken == 1, func.coalesce(ended.limit(1).scalar_subquery(), "")), else_="").label("outcome")
+    columns: Select[Any] = _select(opportunities, ("id", "run_id", "ts_ns")).add_columns(outcome)
+    query = _narrowed(columns, opportunities, strategy=strategy, market_id=market_id, kind=kind)
+    if taken is not None:
+        query = query.where(opportunities.c.taken == int(taken))
     return fetch(conn, query.order_by(opportunities.c.id.desc()).limit(limit), OpportunityRow)
+
+
+def count_opportunities(conn: Connection, *, strategy: str | None = None) -> list[tuple[str, str, bool, str, int]]:
+    """(strategy, kind, taken, reason without its figures, how many), the most frequent first."""
+    c = opportunities.c
+    query = _narrowed(select(c.strategy, c.kind, c.taken, c.reason), opportunities, strategy=strategy)
+    counted: dict[tuple[str, str, bool, str], int] = defaultdict(int)
+    for row in conn.execute(query):
+        counted[row.strategy, row.kind, bool(row.taken), _without_figures(row.reason)] += 1
+    return [(*key, count) for key, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def _without_figures(reason: str) -> str:
+    """A reason with its ids and numbers replaced, so that those of one kind are counted together."""
+    return re.sub(r"\b(0x[0-9a-f]+|[0-9]+([.][0-9]+)?)\b", "#", reason)
 
 
 def last_halt(conn: Connection) -> tuple[bool, str, int] | None:

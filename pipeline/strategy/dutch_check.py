@@ -20,6 +20,7 @@ from pipeline.trading.policy import FeedPolicy, heard_ns
 from pipeline.trading.venue_state import may_start
 
 Kind = Literal["", "hopeless", "books", "venue", "size", "profit", "return", "quotes"]
+NO_ROOM = "too small within what max_cost_usdc leaves for this event and max_order_usdc for one order"
 AGREE_NS = 50 * NS_PER_MS
 """How long the books of both outcomes may differ: they come in two messages."""
 
@@ -134,7 +135,7 @@ def _sized(form: Form, legs: Sequence[Leg], event: EventSet, account: Account, r
     while True:
         plan = plan_no_set(legs, size, rules.costs) if form == "NO" else plan_set(form, legs, size, rules.costs)
         if plan.reason:
-            return plan
+            return plan if size == rules.max_sets_e6 else replace(plan, reason=NO_ROOM)
         dearest = max(order.price_e6 for order in plan.orders)
         fitting = min(plan.size_e6, rules.max_leg_e6 * ONE_E6 // dearest)
         if plan.cost_e6 > room:
@@ -143,7 +144,7 @@ def _sized(form: Form, legs: Sequence[Leg], event: EventSet, account: Account, r
         if fitting == plan.size_e6:
             return plan
         if not fitting:
-            return replace(plan, size_e6=0, orders=(), reason="too small within max_cost_usdc and max_order_usdc")
+            return replace(plan, size_e6=0, orders=(), reason=NO_ROOM)
         size = fitting
 
 

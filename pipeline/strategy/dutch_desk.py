@@ -90,6 +90,7 @@ class DutchDesk:
         self._taken: dict[str, None] = {}
         self._endings: list[Message] = []
         self._heap: list[tuple[int, str]] = []
+        self._cheap: set[str] = set()
         self._closed = False
 
     # --- what comes in ---------------------------------------------------------------------------------------------
@@ -118,7 +119,10 @@ class DutchDesk:
         event.note(book)
         if event.name in self._runs:
             return self._advance(self._runs[event.name], now_ns)
-        if event.looks_cheap("NO") or event.looks_cheap("YES") or event.name in self._waiting:
+        cheap = event.looks_cheap("NO") or event.looks_cheap("YES")
+        if cheap or event.name in self._cheap:
+            # Also once after it was cheap, so that what was waited for is given up.
+            (self._cheap.add if cheap else self._cheap.discard)(event.name)
             return self._look(event, now_ns)
         return ()
 
@@ -205,6 +209,8 @@ class DutchDesk:
             if event.tokens(form) and event.looks_cheap(form) and event.name not in self._runs:
                 cheap = True
                 yield from self._weigh(event, form, now_ns)
+            elif (event.name, form) in self._told:
+                self._told[event.name, form].kinds.pop("recheck", None)
         if not cheap:
             self._release(event.name)
 

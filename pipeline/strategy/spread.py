@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.base.settings import SpreadCaptureSection
-from pipeline.base.units import NS_PER_MS, ONE_E6, ceil_to, complement_e6, e6_of_decimal, floor_to, format_e6, parse_e6
-from pipeline.messages.market import Side
+from pipeline.base.units import NS_PER_MS, ONE_E6, ceil_to, complement_e6, e6_of_decimal, floor_to, format_e6
 from pipeline.strategy.base import Targets, View, book_refusal
+from pipeline.strategy.quoter import shape_refusal, sized
 from pipeline.strategy.rewards import adjusted_mid_e6, daily_e6, share_e6
 from pipeline.trading.diff import Quote
 from pipeline.trading.pacing import in_terms_of
-
-SIZE_STEP_E6 = 10_000
-"""Sizes are whole hundredths of a share, as the venue floors them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +73,9 @@ class SpreadCapture:
         reason = book_refusal(view, self.max_book_age_ns)
         if reason:
             return reason
-        book = view.book
-        if not book.bids or not book.asks:
-            return f"book of {book.token_id} has an empty side"
-        if book.bids[0].price_e6 >= book.asks[0].price_e6:
-            return f"book of {book.token_id} is crossed"
+        reason = shape_refusal(view.book)
+        if reason:
+            return reason
         if self.taper_ns and 0 < view.market.end_ns <= view.now_ns:
             return f"market {view.market.market_id} is past its end"
         return ""
@@ -99,7 +94,7 @@ class SpreadCapture:
             return Targets(reason=f"at the inventory or exposure cap{self._tapered(view)}")
         profit = (ask_e6 - bid_e6) * min(bid.size_e6, ask.size_e6) // ONE_E6 if bid and ask else 0
         scores = self._scores(view, quotes)
-        paid = f", rewards {' and '.join(f'{share // 10_000} %' for share in scores)} of the score" if scores else ""
+        paid = f", rewards {' and '.join(f'{share // 10_000} %' for share in scores)} of the score" if any(scores) else ""
         return Targets(
             quotes,
             reason=f"quote inside the spread at inventory {format_e6(view.net_e6)}{self._tapered(view)}{paid}",
@@ -172,7 +167,7 @@ class SpreadCapture:
     def _bid(self, view: View, price_e6: int, rewarded: bool) -> Quote | None:
         """The bid: sell the other outcome's shares where enough are at hand, else buy."""
         size = self._size(view, view.net_e6, rewarded)
-        buy = _quote(view, view.book.token_id, "BUY", price_e6, self._affordable(view, price_e6, size))
+        buy = sized(view, view.book.token_id, "BUY", price_e6, self._affordable(view, price_e6, size))
         if not view.complement_id:
             return buy
         price: int = complement_e6(price_e6)
@@ -188,12 +183,12 @@ class SpreadCapture:
             price: int = complement_e6(price_e6)
             if view.complement is not None and view.complement.asks:
                 price = min(price, view.complement.asks[0].price_e6 - view.complement.tick_size_e6)
-            buy = _quote(view, view.complement_id, "BUY", price, self._affordable(view, price, size)) if price > 0 else None
+            buy = sized(view, view.complement_id, "BUY", price, self._affordable(view, price, size)) if price > 0 else None
             return _sell_or(buy, view, token_id, price_e6, size, view.inventory_e6)
         if view.mode == "live":
             return _sell_or(None, view, token_id, price_e6, size, view.inventory_e6)
         short = self._affordable(view, complement_e6(price_e6), size)
-        return _quote(view, token_id, "SELL", price_e6, max(short, min(size, view.inventory_e6)))
+        return sized(view, token_id, "SELL", price_e6, max(short, min(size, view.inventory_e6)))
 
     def _size(self, view: View, towards_e6: int, rewarded: bool) -> int:
         """The size of the side that adds to ``towards_e6``: whole while it is at or below zero, shrinking to nothing at the cap."""
@@ -215,22 +210,9 @@ class SpreadCapture:
 def _sell_or(buy: Quote | None, view: View, token_id: str, price_e6: int, size_e6: int, held_e6: int) -> Quote | None:
     """A sale if all of ``size_e6`` is at hand, or if no purchase is possible and anything is; else the purchase."""
     if held_e6 >= size_e6 or buy is None:
-        sale = _quote(view, token_id, "SELL", price_e6, min(held_e6, size_e6)) if price_e6 < ONE_E6 else None
+        sale = sized(view, token_id, "SELL", price_e6, min(held_e6, size_e6)) if price_e6 < ONE_E6 else None
         return sale or buy
     return buy
-
-
-def least_size_e6(view: View) -> int:
-    """The market's smallest order, in millionths of a share; one hundredth of a share where it is unknown."""
-    text = view.market.min_order_size
-    return max(SIZE_STEP_E6, parse_e6(text)) if text else SIZE_STEP_E6
-
-
-def _quote(view: View, token_id: str, side: Side, price_e6: int, size_e6: int) -> Quote | None:
-    size = floor_to(size_e6, SIZE_STEP_E6)
-    if size < least_size_e6(view):
-        return None
-    return Quote(token_id, side, price_e6, size)
 
 
 def _in_band(view: View, bid_e6: int, ask_e6: int) -> tuple[int, int]:

@@ -24,6 +24,8 @@ class Row:
 COMMANDS: tuple[Row, ...] = (
     Row("up", "up", RUN, "Start all processes under the supervisor, with a live view."),
     Row("quoter-run-ws", "quoter_run_ws", RUN, "Quote one outcome against a websocket stream, on paper."),
+    Row("quoter-run-replay", "quoter_run_replay", RUN, "Quote one outcome over a recorded file, on paper."),
+    Row("dutch-run-replay", "dutch_run_replay", RUN, "Trade Dutch Books over a recorded file, on paper."),
     Row("replay", "replay", DATA, "Load a recorded file into a database."),
     Row("ingest-ws", "ingest_ws", DATA, "Store one market's order books from a websocket."),
     Row("refresh-markets", "refresh_markets", DATA, "Bring the market catalogue of a database up to date."),
@@ -35,6 +37,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("orders", "orders", LOOK, "List orders and what became of them."),
     Row("pnl", "pnl", LOOK, "Show each strategy's profit and where it came from."),
     Row("positions", "positions", LOOK, "Show what is held, and what each event could lose."),
+    Row("opportunities", "opportunities", LOOK, "List what strategies saw, took and refused."),
     Row("audit", "audit", LOOK, "Show executed decisions: intents, answers, durations."),
     Row("halt", "halt", OPERATE, "Stop trading until it is resumed, also over restarts."),
     Row("resume", "resume", OPERATE, "Let trading go on after a halt."),
