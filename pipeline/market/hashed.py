@@ -10,7 +10,7 @@ from __future__ import annotations
 from pipeline.base.errors import BadFrame
 from pipeline.market.batch import Batch
 from pipeline.market.book import CrossedBook, OrderBook, parse_changes
-from pipeline.market.compare import is_ghost
+from pipeline.market.compare import is_ghost, key_of
 from pipeline.market.confidence import SHOWN
 from pipeline.market.held import HeldChanges, newer
 from pipeline.market.proof import HashProof, Key, shrunk_prices
@@ -127,14 +127,14 @@ class HashedBook(TokenBook):
         self.book.tick_size = msg.new_tick_size
         self.feed.active_ns = now_ns
         self.learn_statics()
-        return self._recheck(now_ns) or (self.published(now_ns) if self.confidence.state == "VERIFIED" else [])
+        return self._recheck(now_ns) or (self.shown(now_ns) if self.confidence.state == "VERIFIED" else [])
 
     def doubt(self, now_ns: int, reason: str) -> list[Message]:
         """A frame about this token was refused: if nothing proves the book within two seconds it is suspect."""
         if self.book is None or self.awaiting:
             return []
         self.pending_until_ns = self.pending_until_ns or now_ns + self.rules.pending_ns
-        return self.move("late", now_ns, reason) + self.published(now_ns)
+        return self.move("late", now_ns, reason) + self.shown(now_ns)
 
     def vouched(self, msg: VenueBook, key: Key, now_ns: int) -> list[Message]:
         """The venue's REST interface gave the very levels that are kept."""
@@ -160,8 +160,9 @@ class HashedBook(TokenBook):
         if self.pending_until_ns and now_ns >= self.pending_until_ns:
             healed = self._recheck(now_ns)
             if not healed:
-                self.pending_until_ns = 0
-                healed = self.lost(now_ns, "hash", "no trade or tick size explained the miss")
+                doubted = self.book is not None and key_of(self.book) in self.proof.proven
+                reason = "nothing proved the book since" if doubted else "no trade or tick size explained the miss"
+                healed = self.lost(now_ns, "invalid" if doubted else "hash", reason)
             out += healed
         return out
 
@@ -322,9 +323,9 @@ class HashedBook(TokenBook):
         book = self.book
         if not self.pending_until_ns or book is None or self.batch is not None or book.is_crossed:
             return []
-        key = (book.venue_ts or "", book.hash or "")
-        if not key[1] or not self.proof.fits(book, key, widely=True):
-            return []
+        key = key_of(book)
+        if not key[1] or key in self.proof.proven or not self.proof.fits(book, key, widely=True):
+            return []  # that it was proved before a frame was refused says nothing of what was in the frame
         self._prove(key)
         return self.move("proved", now_ns, "late trade", "hash") + self.published(now_ns)
 

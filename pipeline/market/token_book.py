@@ -222,6 +222,12 @@ class TokenBook:
             return []
         return [self.snapshot(now_ns, full_depth or not self._published)]
 
+    def shown(self, now_ns: int) -> list[Message]:
+        """The book as it is to be seen: the last published top while a batch is half applied."""
+        if self.is_whole or not self.rules.publish_tops:
+            return self.published(now_ns)
+        return [self._marked(now_ns)]
+
     def snapshot(self, now_ns: int, full_depth: bool = False, fresh: bool = True) -> BookSnapshot:
         """The book now. ``fresh``: it tells and forgets the changed levels, as every subscriber gets it."""
         book = self.book

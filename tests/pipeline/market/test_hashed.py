@@ -450,3 +450,28 @@ def test_a_whole_feed_raises_no_alarm(true_token: Make, kept: Make, plan: list[t
     assert book.book is not None
     assert book.book.levels() == venue.book.levels()
     assert book.feed.counts["hash_misses"] == 0
+
+
+def test_a_refused_frame_leaves_a_book_suspect_unless_something_later_proves_it(true_token: Make, kept: Make) -> None:
+    for later in (False, True):
+        venue, book = true_token(BIDS, ASKS), kept()
+        book.take_book(venue.whole(), venue.time_ms * MS)
+        lost_ns = venue.time_ms * MS
+        book.doubt(lost_ns, "a frame was refused")
+        assert book.confidence.state == "PENDING"
+        book.take_trade(lost_ns + MS)
+        assert book.confidence.state == "PENDING"
+        if later:
+            book.take_change(venue.batch(("0.30", "4", "BUY"))[0], lost_ns + 2 * MS)
+        book.deadline(lost_ns + 2_000 * MS)
+        assert book.confidence.state == ("VERIFIED" if later else "SUSPECT")
+
+
+def test_a_doubt_in_the_middle_of_a_batch_shows_the_last_whole_book(true_token: Make, kept: Make) -> None:
+    venue, book = true_token(BIDS, ASKS), kept()
+    before = book.take_book(venue.whole(), venue.time_ms * MS)[-1]
+    first, _ = venue.batch(("0.40", "4", "BUY"), ("0.39", "9", "BUY"), frames=2)
+    book.take_change(first, venue.time_ms * MS)
+    (told,) = (msg for msg in book.doubt(venue.time_ms * MS, "a frame was refused") if isinstance(msg, BookSnapshot))
+    assert told.state == "PENDING"
+    assert told.bids == before.bids[: len(told.bids)]
