@@ -216,7 +216,11 @@ class FeedTrial:
         return fault.name
 
     def _strike(self, token_id: str, name: str, due_ns: int) -> None:
-        if token_id not in self._open and token_id not in self.ended:
+        """A token is struck. What a fault that takes nothing away began is told under one that does, where both strike."""
+        incident = self._open.get(token_id)
+        if incident is not None and incident.fault in HARMLESS and not incident.alarm_ns and token_id not in self._exposed:
+            incident.fault, incident.struck_ns = name, due_ns
+        elif incident is None and token_id not in self.ended:
             self._open[token_id] = incident = Incident(name, token_id, due_ns)
             self.incidents.append(incident)
 
@@ -275,6 +279,8 @@ class FeedTrial:
         self._end_exposure(token_id, now_ns)
         incident = self._open.get(token_id)
         if incident is not None:
+            if incident.fault in HARMLESS and change.reason.startswith("link "):
+                incident.fault = self._excuse(token_id, now_ns) or incident.fault
             if not incident.alarm_ns:
                 incident.alarm_ns, incident.alarm = now_ns, change.new
             if change.new == "DEAD" and token_id in self.ended:
@@ -346,6 +352,16 @@ class FeedTrial:
         self._excused_ns[token_id] = (now_ns + FOLLOW_UP_NS, incident.fault)
 
 
+HARMLESS = (
+    "crossing-burst",
+    "duplicate",
+    "late-trade",
+    "mass-cancel-batch",
+    "reorder-across-tokens",
+    "swap-entries",
+    "tick-change",
+)
+"""Faults after which every book is whole again: no alarm may come of them."""
 SOCKET_FAULTS = {
     "silent-socket": 30 * NS_PER_S,
     "reconnect-storm": 40 * NS_PER_S,

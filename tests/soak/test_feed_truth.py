@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks import feed_truth
-from benchmarks.feed_trial import FeedTrial, TrialPlan
+from benchmarks.feed_trial import HARMLESS, FeedTrial, TrialPlan
 from pipeline.base.config import Config
 from pipeline.base.settings import Settings
 from pipeline.base.units import NS_PER_S
@@ -26,6 +26,7 @@ def holds(trial: FeedTrial, spot_check_s: int) -> None:
     assert trial.false_alarms == []
     assert trial.unexplained == []
     assert trial.bad_orders == []
+    assert [incident for incident in trial.incidents if incident.fault in HARMLESS and incident.alarm] == []
     longest_s = max(incident.exposed_ns for incident in trial.incidents) / NS_PER_S
     assert longest_s <= spot_check_s + SLACK_S
 
