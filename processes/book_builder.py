@@ -225,6 +225,8 @@ class BookBuilder(Stage):
                 out += self._reports.checks_of(book, now_ns)
                 self._resyncs.settled(book.token_id)
             out.append(feed.status(now_ns))
+        for known in self.shelf.hashed.values():
+            out += known.check_again(now_ns)
         return out
 
     def _on_link(self, msg: FeedStatus, now_ns: int) -> list[Message]:

@@ -179,6 +179,17 @@ class HashedBook(TokenBook):
             out += self._close(now_ns)
         return out
 
+    def check_again(self, now_ns: int) -> list[Message]:
+        """The catalogue came after the book: a whole book that could not be checked is proved by its own hash, if that fits."""
+        book = self.book
+        if book is None or self.batch is not None or self.awaiting or self.confidence.state != "UNVERIFIED" or book.is_crossed:
+            return []
+        key = key_of(book)
+        if not key[1] or not self.proof.fits(book, key):
+            return []
+        self._prove(key)
+        return self.move("proved", now_ns, "the catalogue came", "hash") + self.published(now_ns)
+
     def learn_statics(self) -> None:
         """The catalogue or another book told something that the hash is made with."""
         if self.book is not None:
