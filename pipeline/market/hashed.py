@@ -14,6 +14,7 @@ from pipeline.market.compare import is_ghost, key_of
 from pipeline.market.confidence import SHOWN
 from pipeline.market.held import HeldChanges, newer
 from pipeline.market.proof import HashProof, Key, shrunk_prices
+from pipeline.market.tally import HashTally
 from pipeline.market.token_book import BookRules, MarketFeed, TokenBook, is_provided, time_ms, venue_ns_of
 from pipeline.messages import Message
 from pipeline.messages.market import TickSizeChange, VenueBook, VenuePriceChange
@@ -31,7 +32,7 @@ class HashedBook(TokenBook):
         self.pending_until_ns = 0
         self.held = HeldChanges(rules.held_limit)
         self.proof = HashProof(feed)
-        self.matched = self.missed = self.undecided = 0
+        self.tally = HashTally()
         """Hash checks since they were last told."""
         self._provided_ms = 0
 
@@ -196,20 +197,7 @@ class HashedBook(TokenBook):
             self.proof.learn(self.book)
 
     def told_checks(self, start_ns: int, now_ns: int) -> HashChecks | None:
-        matched, missed, undecided = self.matched, self.missed, self.undecided
-        done = matched + missed + undecided
-        if not done:
-            return None
-        self.matched = self.missed = self.undecided = 0
-        return HashChecks(
-            ts_ns=now_ns,
-            token_id=self.token_id,
-            market=self.feed.market_id,
-            start_ns=start_ns,
-            done=done,
-            matched=matched,
-            undecided=undecided,
-        )
+        return self.tally.tell(self.token_id, self.feed.market_id, start_ns, now_ns)
 
     # --- batches ---------------------------------------------------------------------------------------------------
 
@@ -352,7 +340,7 @@ class HashedBook(TokenBook):
         self.provable = True
         self.pending_until_ns = 0
         self.feed.counts["hash_matches"] += 1
-        self.matched += 1
+        self.tally.matched += 1
         self.proof.add(key)
 
     def lost(self, now_ns: int, cause: str, reason: str) -> list[Message]:
@@ -365,11 +353,11 @@ class HashedBook(TokenBook):
 
     def _count_miss(self) -> None:
         self.count("hash_misses")
-        self.missed += 1
+        self.tally.missed += 1
 
     def _count_undecided(self) -> None:
         self.count("undecided")
-        self.undecided += 1
+        self.tally.undecided += 1
 
     # --- small steps -----------------------------------------------------------------------------------------------
 
