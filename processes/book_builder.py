@@ -290,19 +290,7 @@ class BookBuilder(Stage):
 
     def counts(self) -> dict[str, int]:
         """Totals over all markets, for heartbeats and summaries."""
-        feeds = self.shelf.feeds.values()
-        found = {
-            "tokens": len(self.shelf),
-            "batches": sum(book.seq for book in self.shelf.hashed.values()),
-            "snapshots": sum(feed.snapshots for feed in feeds),
-            "deltas": sum(feed.deltas for feed in feeds),
-            "trades": sum(feed.trades for feed in feeds),
-            "bad_frames": self._bad_frames,
-        }
-        for feed in feeds:
-            for name, number in feed.counts.items():
-                found[name] = found.get(name, 0) + number
-        return found
+        return self.shelf.counts() | {"bad_frames": self._bad_frames}
 
     # --- time ------------------------------------------------------------------------------------------------------
 

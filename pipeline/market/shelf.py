@@ -25,6 +25,21 @@ class Shelf:
     def __len__(self) -> int:
         return len(self.hashed) + len(self.sequenced)
 
+    def counts(self) -> dict[str, int]:
+        """Totals over all books and feeds, those that the feeds count by name included."""
+        feeds = self.feeds.values()
+        found = {
+            "tokens": len(self),
+            "batches": sum(book.seq for book in self.hashed.values()),
+            "snapshots": sum(feed.snapshots for feed in feeds),
+            "deltas": sum(feed.deltas for feed in feeds),
+            "trades": sum(feed.trades for feed in feeds),
+        }
+        for feed in feeds:
+            for name, number in feed.counts.items():
+                found[name] = found.get(name, 0) + number
+        return found
+
     def all(self) -> list[TokenBook]:
         """Every book, those of the venue first."""
         return [*self.hashed.values(), *self.sequenced.values()]
