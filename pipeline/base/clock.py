@@ -23,7 +23,9 @@ class SystemClock:
         self._last_ns = 0
 
     def now_ns(self) -> int:
-        self._last_ns = max(self._last_ns, time.time_ns())
+        now_ns = time.time_ns()
+        if now_ns > self._last_ns:
+            self._last_ns = now_ns
         return self._last_ns
 
     def advance(self, ts_ns: int) -> None:

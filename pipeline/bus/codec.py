@@ -5,6 +5,7 @@ One part a frame, because several cost five times as much; the topic leads, so t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Union
 
@@ -34,7 +35,7 @@ def encode(topic: str, producer: str, run_id: str, seq: int, msg: Message) -> by
 
 def decode(stream: str, frame: bytes) -> Arrival:
     """The arrival in one frame of a stream. Raises msgspec.DecodeError for a frame that is not of this stream's messages."""
-    producer, run_id, seq, message = _decoder(stream)(frame[frame.index(NUL) + 1 :])
+    producer, run_id, seq, message = decoder(stream)(frame[frame.index(NUL) + 1 :])
     return Arrival(stream, producer, run_id, seq, message)
 
 
@@ -49,7 +50,8 @@ def all_kinds() -> tuple[type[Message], ...]:
 
 
 @cache
-def _decoder(stream: str) -> Any:
+def decoder(stream: str) -> Callable[[bytes], tuple[str, str, int, Any]]:
+    """What turns the part of a stream's frame behind the NUL into producer, run, number and message."""
     return msgspec.msgpack.Decoder(_envelope(STREAM[stream])).decode
 
 

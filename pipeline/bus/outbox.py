@@ -17,6 +17,7 @@ from pipeline.messages import Message
 from pipeline.messages.control import Committed
 
 DURABLE = "persist.durable"
+_DURABLE = STREAM[DURABLE]
 EdgeSend = Callable[[Message], bool]
 
 
@@ -130,9 +131,9 @@ class Outbox:
             return
         self.sent += 1
         for stream in streams:
-            if stream.when_full == "journal":
-                if self._durable is None:
-                    raise LookupError(f"{self._role} has no journal for {kind.__name__}")
-                self._durable.append(msg)
-            else:
+            if stream is not _DURABLE:
                 self._wires.send(stream, msg)
+            elif self._durable is None:
+                raise LookupError(f"{self._role} has no journal for {kind.__name__}")
+            else:
+                self._durable.append(msg)

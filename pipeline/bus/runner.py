@@ -35,6 +35,7 @@ _LONGEST_WAIT_MS = 50
 _DRAIN_NS = 2_000 * NS_PER_MS
 _QUIET_TURNS = 8
 _RESYNC_WINDOW_NS = 60_000 * NS_PER_MS
+_PLUMBING = frozenset({EndOfStream, Committed})
 EDGE = "edge"
 
 
@@ -191,6 +192,9 @@ class Runner:
         return done
 
     def _take(self, item: Arrival | Gap | PeerStarted | Subscribed) -> None:
+        if type(item) is Arrival and type(item.message) not in _PLUMBING:
+            self._handle(item)
+            return
         match item:
             case Arrival(message=EndOfStream()):
                 if item.stream == "persist.lossy":
@@ -212,14 +216,20 @@ class Runner:
                 self.outbox.send_all(self.stage.peer_started(item, self.clock.now_ns()))
 
     def _handle(self, arrival: Arrival) -> None:
-        self.clock.advance(arrival.message.ts_ns)
-        self.fire_due_timers()
-        now_ns = self.clock.now_ns()
+        clock, stage = self.clock, self.stage
+        clock.advance(arrival.message.ts_ns)
+        now_ns = clock.now_ns()
+        due_ns = stage.next_timer_ns()
+        if due_ns is not None and due_ns <= now_ns:
+            self.fire_due_timers()
+            now_ns = clock.now_ns()
         if self._log is not None:
             frame = codec.encode(arrival.stream, arrival.producer, arrival.run_id, arrival.seq, arrival.message)
             self._log.append(now_ns.to_bytes(8, "big") + frame)
         self.handled += 1
-        self.outbox.send_all(self.stage.receive(arrival, now_ns))
+        send = self.outbox.send
+        for msg in stage.receive(arrival, now_ns):
+            send(msg)
 
     def _local_messages(self) -> int:
         """What inline edges answered, and what they have due."""

@@ -17,6 +17,7 @@ from pipeline.messages import Message
 from pipeline.messages.control import EndOfStream, StreamHead
 
 _LINGER_MS = 1_000
+NOBLOCK = int(zmq.NOBLOCK)
 
 
 class Subscribed(msgspec.Struct, frozen=True):
@@ -27,6 +28,18 @@ class Subscribed(msgspec.Struct, frozen=True):
 
 
 Incoming = Arrival | Gap | PeerStarted | Subscribed
+
+
+class _Heard:
+    """One socket that is listened to: for each sender its run, and the last number of each topic."""
+
+    __slots__ = ("decode", "lines", "receive", "run_of", "socket", "stream", "superseding")
+
+    def __init__(self, socket: zmq.Socket[bytes], stream: Stream, superseding: bool) -> None:
+        self.socket, self.stream, self.superseding = socket, stream, superseding
+        self.receive, self.decode = socket.recv, codec.decoder(stream.name)
+        self.run_of: dict[str, str] = {}
+        self.lines: dict[str, dict[bytes, int]] = {}
 
 
 class Wires:
@@ -48,15 +61,14 @@ class Wires:
     ) -> None:
         self.role = role
         self.identity = identity
+        self._producer, self._run_id = identity.producer, identity.run_id
         self.dropped: dict[str, int] = {}
         self.gaps = 0
         self._sending: dict[str, zmq.Socket[bytes]] = {}
-        self._hears: list[tuple[zmq.Socket[bytes], Stream]] = []
+        self._hears: list[_Heard] = []
         self._publishers: dict[zmq.Socket[bytes], Stream] = {}
         self._heads: dict[str, dict[str, int]] = {}
         self._fresh_heads: dict[str, list[dict[str, int]]] = {}
-        self._runs: dict[tuple[str, str], str] = {}
-        self._last: dict[tuple[str, str, str], int] = {}
         self.poller = zmq.Poller()
         chosen = None if only is None else frozenset(only)
         for stream in sends(role):
@@ -70,21 +82,25 @@ class Wires:
 
     def send(self, stream: Stream, msg: Message) -> bool:
         """Send one message; False if it was dropped (and counted), because the stream is full or has no peer."""
-        topic = codec.topic_of(stream.name, msg)
-        heads = self._heads[stream.name]
+        name = stream.name
+        topic = f"{name}.{msg.key}"
+        heads = self._heads[name]
         seq = heads.get(topic, 0) + 1
-        frame = codec.encode(topic, self.identity.producer, self.identity.run_id, seq, msg)
-        if not self.send_frame(stream, frame):
+        try:
+            self._sending[name].send(codec.encode(topic, self._producer, self._run_id, seq, msg), NOBLOCK)
+        except zmq.Again:
+            self.dropped[name] = self.dropped.get(name, 0) + 1
             return False
         heads[topic] = seq
-        if stream.kind == "pubsub":
-            self._fresh_heads[stream.name][-1][topic] = seq
+        fresh = self._fresh_heads.get(name)
+        if fresh is not None:
+            fresh[-1][topic] = seq
         return True
 
     def send_frame(self, stream: Stream, frame: bytes) -> bool:
         """Send a frame that already has its number; False if it was dropped."""
         try:
-            self._sending[stream.name].send(frame, zmq.NOBLOCK)
+            self._sending[stream.name].send(frame, NOBLOCK)
         except zmq.Again:
             self.dropped[stream.name] = self.dropped.get(stream.name, 0) + 1
             return False
@@ -134,69 +150,73 @@ class Wires:
         for socket, stream in self._publishers.items():
             if socket in ready:
                 found.extend(_subscriptions(socket, stream))
-        for socket, stream in self._hears:
-            if socket in ready:
-                found.extend(self._drain(socket, stream, at_most))
+        for heard in self._hears:
+            if heard.socket in ready:
+                found += self._drain(heard, at_most)
         return found
 
-    def _drain(self, socket: zmq.Socket[bytes], stream: Stream, at_most: int) -> Iterable[Incoming]:
+    def _drain(self, heard: _Heard, at_most: int) -> list[Incoming]:
         found: list[Incoming] = []
-        decode, name = codec.decode, stream.name
-        receive = socket.recv
-        superseding = stream.when_full == "supersede" and self.role not in stream.every_message
+        receive, decode, lines, run_of, stream = heard.receive, heard.decode, heard.lines, heard.run_of, heard.stream
+        name, counted = stream.name, stream.when_full != "journal"
         try:
             for _ in range(at_most):
-                arrival = decode(name, receive(zmq.NOBLOCK))
-                found.extend(self._number(stream, arrival))
+                frame = receive(NOBLOCK)
+                cut = frame.index(codec.NUL)
+                producer, run_id, seq, message = decode(frame[cut + 1 :])
+                if run_of.get(producer) != run_id:
+                    found += self._meet(heard, producer, run_id)
+                if counted:
+                    kind = type(message)
+                    if kind is StreamHead:
+                        for topic, last in message.heads.items():
+                            found += self._overtaken(heard, producer, topic.encode(), last)
+                        continue
+                    if kind is not EndOfStream:
+                        line = lines[producer]
+                        topic = frame[:cut]
+                        before = line.get(topic)
+                        line[topic] = seq
+                        if before is not None and seq != before + 1:
+                            found += self._jumped(stream, producer, topic, before + 1, seq)
+                found.append(Arrival(name, producer, run_id, seq, message))
         except zmq.Again:
             pass
-        return _newest(found) if superseding and len(found) > 1 else found
+        return _newest(found) if heard.superseding and len(found) > 1 else found
 
-    def _number(self, stream: Stream, arrival: Arrival) -> Iterable[Incoming]:
-        """Check an arrival's number; yield what the stage should know, in order."""
-        peer = (stream.name, arrival.producer)
-        run_id = self._runs.get(peer)
-        if run_id != arrival.run_id:
-            self._runs[peer] = arrival.run_id
-            for key in [key for key in self._last if key[:2] == peer]:
-                del self._last[key]
-            if run_id is not None:
-                yield PeerStarted(stream.name, arrival.producer, arrival.run_id)
-        if stream.when_full == "journal":
-            yield arrival
-            return
-        message = arrival.message
-        if isinstance(message, StreamHead):
-            for topic, seq in message.heads.items():
-                yield from self._compare(stream, arrival.producer, topic, seq, behind_by=0)
-            return
-        if isinstance(message, EndOfStream):
-            yield arrival
-            return
-        yield from self._compare(stream, arrival.producer, codec.topic_of(stream.name, message), arrival.seq, behind_by=1)
-        yield arrival
+    def _meet(self, heard: _Heard, producer: str, run_id: str) -> list[Incoming]:
+        """A sender that is new, or a new run of one: its numbers start afresh."""
+        known = producer in heard.run_of
+        heard.run_of[producer] = run_id
+        heard.lines[producer] = {}
+        return [PeerStarted(heard.stream.name, producer, run_id)] if known else []
 
-    def _compare(self, stream: Stream, producer: str, topic: str, seq: int, behind_by: int) -> Iterable[Incoming]:
-        key = (stream.name, producer, topic)
-        last = self._last.get(key)
-        if behind_by == 0 and (last is None or seq <= last):
-            return
-        self._last[key] = seq
-        if last is not None and seq > last + behind_by:
-            self.gaps += 1
-            yield Gap(stream.name, topic, producer, last + 1, seq)
+    def _overtaken(self, heard: _Heard, producer: str, topic: bytes, seq: int) -> list[Incoming]:
+        """A StreamHead says how far a topic is: what lies between was lost."""
+        line = heard.lines[producer]
+        before = line.get(topic)
+        if before is None or seq <= before:
+            return []
+        line[topic] = seq
+        return self._jumped(heard.stream, producer, topic, before + 1, seq)
+
+    def _jumped(self, stream: Stream, producer: str, topic: bytes, expected: int, got: int) -> list[Incoming]:
+        if got < expected:
+            return []
+        self.gaps += 1
+        return [Gap(stream.name, topic.decode(), producer, expected, got)]
 
     def senders(self, stream: str) -> set[str]:
         """Who has been heard on a stream."""
-        return {producer for name, producer in self._runs if name == stream}
+        return {producer for heard in self._hears if heard.stream.name == stream for producer in heard.run_of}
 
     def resubscribe(self, stream: str, topic: str) -> None:
         """Ask the publisher again for the current state of one topic."""
         wanted = topic.encode() + codec.NUL
-        for socket, heard in self._hears:
-            if heard.name == stream and heard.kind == "pubsub":
-                socket.setsockopt(zmq.SUBSCRIBE, wanted)
-                socket.setsockopt(zmq.UNSUBSCRIBE, wanted)
+        for heard in self._hears:
+            if heard.stream.name == stream and heard.stream.kind == "pubsub":
+                heard.socket.setsockopt(zmq.SUBSCRIBE, wanted)
+                heard.socket.setsockopt(zmq.UNSUBSCRIBE, wanted)
 
     # --- opening and closing ---------------------------------------------------------------------------------------
 
@@ -228,15 +248,16 @@ class Wires:
         else:
             socket = context.socket(zmq.PULL)
             _bind(socket, address, stream)
-        self._hears.append((socket, stream))
+        superseding = stream.when_full == "supersede" and self.role not in stream.every_message
+        self._hears.append(_Heard(socket, stream, superseding))
         self.poller.register(socket, zmq.POLLIN)
 
     def close(self) -> None:
         """Close every socket; what is queued to be sent is still sent for a second."""
         for socket in self._sending.values():
             socket.close(linger=_LINGER_MS)
-        for socket, _ in self._hears:
-            socket.close(linger=0)
+        for heard in self._hears:
+            heard.socket.close(linger=0)
 
     def __enter__(self) -> Wires:
         return self
