@@ -50,6 +50,7 @@ class QuoteDesk:
         self._heap: list[tuple[int, str]] = []
         self._signals: dict[str, Signals] = {}
         self._jumped_ns: dict[str, int] = {}
+        self._decided_ns: dict[str, int] = {}
         self._aside: frozenset[str] = frozenset()
         self._frame_ns = 0
         self._closed = False
@@ -89,10 +90,15 @@ class QuoteDesk:
         alarm = 0 < self.habits.max_mid_jump_e6 < jump_e6
         if alarm:
             self._jumped_ns[token_id] = now_ns + self.habits.jump_pause_ns
-        elif now_ns < self._next_quote_ns.get(token_id, 0) and before is not None and _alike(before, book):
-            if token_id not in self._wakes:
-                self._wake_at(token_id, self._next_quote_ns[token_id])
-            return ()
+        elif before is not None and _alike(before, book):
+            put_off_ns = self._next_quote_ns.get(token_id, 0)
+            if now_ns < put_off_ns:
+                if token_id not in self._wakes:
+                    self._wake_at(token_id, put_off_ns)
+                return ()
+            if now_ns < self._decided_ns.get(token_id, 0) + self.strategy.min_requote_interval_ns and _same_top(before, book):
+                # What changed lies deeper in the book: it is looked at as often as quotes may change, not with every book.
+                return ()
         return self._prompted(token_id, book, now_ns)
 
     def _prompted(self, token_id: str, book: BookSnapshot, now_ns: int) -> Iterator[Message]:
@@ -226,6 +232,7 @@ class QuoteDesk:
             self._wake_at(token_id, put_off_ns)
             return
         targets = Targets(reason=refused) if refused else self.strategy.decide(view)
+        self._decided_ns[token_id] = now_ns
         tick = view.book.tick_size_e6
         kept_still = bool(refused) and (stands_still(view) or not POSSIBLE[self.account.venue_state])
         wanted = (
@@ -320,9 +327,17 @@ class QuoteDesk:
 
 def _alike(before: BookSnapshot, book: BookSnapshot) -> bool:
     """A book that may be traded on as much as the one before, as far as a glance tells."""
-    if before.state != book.state or not book.bids or not book.asks:
+    if before.state != book.state or not book.bids or not book.asks or not before.bids or not before.asks:
         return False
     return book.bids[0].price_e6 < book.asks[0].price_e6
+
+
+def _same_top(before: BookSnapshot, book: BookSnapshot) -> bool:
+    return (
+        before.bids[0].price_e6 == book.bids[0].price_e6
+        and before.asks[0].price_e6 == book.asks[0].price_e6
+        and before.tick_size_e6 == book.tick_size_e6
+    )
 
 
 _NONE = Signals()

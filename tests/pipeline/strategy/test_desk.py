@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
+
 import msgspec
 import pytest
 
 from pipeline.base.settings import ConfidenceSection, Policy
 from pipeline.messages import Message
 from pipeline.messages.market import BookSnapshot, Level, Market, MarketUniverse, Outcome, State
-from pipeline.messages.orders import CancelOrder, ExecSnapshot, OrderUpdate, PlaceOrder
+from pipeline.messages.orders import CancelOrder, ExecSnapshot, Fill, MergePair, Mode, OrderUpdate, PlaceOrder
 from pipeline.messages.records import Opportunity
 from pipeline.strategy.desk import QuoteDesk
 from pipeline.strategy.spread import SpreadCapture
@@ -88,3 +91,132 @@ def test_the_worse_of_a_markets_two_books_decides() -> None:
 def test_the_policy_of_a_state_comes_from_the_settings() -> None:
     desk, count = quoting(pending="pull")
     assert moved(list(desk.on_book(book("PENDING"), T + 1_000 * MS))) == [CancelOrder] * count
+
+
+def desk_of(strategy: SpreadCapture, mode: Mode = "paper", market: Market = MARKET) -> QuoteDesk:
+    desk = QuoteDesk(strategy, "s1", 2_000 * MS)
+    list(desk.on_universe(MarketUniverse(ts_ns=T, markets=(market,)), T))
+    list(desk.on_snapshot(ExecSnapshot(ts_ns=T, accepts=True, halted=False, mode=mode, orders=(), positions=()), T))
+    return desk
+
+
+def live(desk: QuoteDesk, messages: Iterable[Message], at: int = T) -> list[PlaceOrder]:
+    """The orders among messages, acknowledged."""
+    placed = [msg for msg in messages if isinstance(msg, PlaceOrder)]
+    for order in placed:
+        known = {
+            field: getattr(order, field) for field in ("client_order_id", "token_id", "market", "side", "price_e6", "size_e6")
+        }
+        list(desk.on_update(OrderUpdate(ts_ns=at, strategy=desk.strategy.name, filled_e6=0, status="live", **known), at))
+    return placed
+
+
+QUOTER = SpreadCapture(edge_e6=10_000, size_e6=20 * ONE, max_inventory_e6=200 * ONE, max_exposure_e6=500 * ONE, lean_e6=10_000)
+
+
+def test_a_quote_keeps_its_place_for_its_least_lifetime_and_is_then_moved_by_itself() -> None:
+    desk = desk_of(dataclasses.replace(QUOTER, min_requote_interval_ns=0, min_quote_lifetime_ns=1_000 * MS))
+    live(desk, desk.on_book(book("VERIFIED"), T))
+    moved_book = book("VERIFIED", bid=420_000, at=T + 100 * MS)
+    assert not moved(list(desk.on_book(moved_book, T + 100 * MS)))
+    assert desk.next_wake_ns() == T + 1_000 * MS
+    assert moved(list(desk.wake(T + 1_000 * MS))) == [CancelOrder, PlaceOrder]
+
+
+def test_each_side_is_replaced_for_itself() -> None:
+    desk = desk_of(dataclasses.replace(QUOTER, min_requote_interval_ns=0))
+    orders = live(desk, desk.on_book(book("VERIFIED"), T))
+    sent = list(desk.on_book(book("VERIFIED", bid=420_000, at=T + MS), T + MS))
+    cancelled = [msg.client_order_id for msg in sent if isinstance(msg, CancelOrder)]
+    assert cancelled == [orders[0].client_order_id] and orders[0].token_id == "yes"
+
+
+def test_a_jump_of_the_mid_pulls_at_once_and_quoting_waits() -> None:
+    desk = desk_of(dataclasses.replace(QUOTER, max_mid_jump_e6=20_000, jump_pause_ns=2_000 * MS))
+    orders = live(desk, desk.on_book(book("VERIFIED", bid=460_000), T))
+    at = T + 100 * MS
+    said = list(desk.on_book(book("VERIFIED", bid=400_000, at=at), at))
+    assert len([msg for msg in said if isinstance(msg, CancelOrder)]) == len(orders) == 2
+    assert [msg.reason for msg in said if isinstance(msg, Opportunity)] == ["mid moved by more than 0.02 within a second"]
+    for order in orders:
+        known = {
+            field: getattr(order, field) for field in ("client_order_id", "token_id", "market", "side", "price_e6", "size_e6")
+        }
+        update = OrderUpdate(ts_ns=at, strategy="spread_capture", filled_e6=0, status="cancelled", **known)
+        assert not moved(list(desk.on_update(update, at)))
+    sent: list[Message] = []
+    while not sent:
+        due = desk.next_wake_ns()
+        assert due is not None and due <= at + 2_000 * MS
+        sent = [msg for msg in desk.wake(due) if isinstance(msg, PlaceOrder)]
+    assert due == at + 2_000 * MS
+
+
+def test_with_real_money_its_own_orders_are_not_taken_for_others() -> None:
+    desk = desk_of(dataclasses.replace(QUOTER, min_requote_interval_ns=0), "live")
+    bid, ask = live(desk, desk.on_book(book("VERIFIED"), T))
+    assert (bid.price_e6, ask.token_id, ask.price_e6) == (410_000, "no", 540_000)
+    shown = msgspec.structs.replace(
+        book("VERIFIED", at=T + MS),
+        bids=(Level(410_000, 20 * ONE), Level(400_000, 100 * ONE)),
+        asks=(Level(460_000, 20 * ONE), Level(470_000, 100 * ONE)),
+    )
+    assert not moved(list(desk.on_book(shown, T + MS)))
+    seen = desk.view("yes", T + MS)
+    assert seen is not None and (seen.book.bids[0].price_e6, seen.book.asks[0].price_e6) == (400_000, 470_000)
+
+
+def test_a_market_left_to_another_strategy_is_pulled_and_comes_back() -> None:
+    desk = desk_of(dataclasses.replace(QUOTER, min_requote_interval_ns=0))
+    live(desk, desk.on_book(book("VERIFIED"), T))
+    assert moved(list(desk.stand_aside(frozenset({"m"}), T + MS))) == [CancelOrder, CancelOrder]
+    assert not moved(list(desk.on_book(book("VERIFIED", at=T + 2 * MS), T + 2 * MS)))
+    list(
+        desk.on_snapshot(ExecSnapshot(ts_ns=T, accepts=True, halted=False, mode="paper", orders=(), positions=()), T + 9_000 * MS)
+    )
+    assert moved(list(desk.stand_aside(frozenset(), T + 9_000 * MS))) == [PlaceOrder, PlaceOrder]
+
+
+def test_matched_pairs_are_merged_once_as_far_as_they_are_not_offered() -> None:
+    desk = desk_of(dataclasses.replace(QUOTER, merge_from_e6=5 * ONE))
+    orders = live(desk, desk.on_book(book("VERIFIED"), T))
+    said: list[Message] = []
+    for order in orders:
+        fill = Fill(
+            ts_ns=T,
+            trade_id=f"{order.client_order_id}-t",
+            client_order_id=order.client_order_id,
+            strategy="spread_capture",
+            token_id=order.token_id,
+            market="m",
+            side="BUY",
+            price_e6=order.price_e6,
+            size_e6=8 * ONE,
+            notional_e6=order.price_e6 * 8,
+            fee_e6=0,
+            liquidity="maker",
+            status="confirmed",
+            mode="paper",
+        )
+        said += desk.on_fill(fill, T)
+    (merge,) = (msg for msg in said if isinstance(msg, MergePair))
+    assert (merge.token_ids, merge.size_e6, merge.decision.reason) == (("yes", "no"), 8 * ONE, "merge 8 pairs of both outcomes")
+    assert desk.account.free_e6("m", "yes", T) == 0
+    assert desk.account.free_e6("m", "yes", T + 4_000 * MS) == 8 * ONE
+
+
+def test_a_change_deep_in_the_book_waits_and_a_change_at_the_top_does_not() -> None:
+    desk = desk_of(QUOTER)
+    live(desk, desk.on_book(book("VERIFIED"), T))
+    at = T + 600 * MS
+    list(desk.on_book(book("VERIFIED", at=at), at))
+    deep = msgspec.structs.replace(book("VERIFIED", at=at + MS), bids=(Level(400_000, 90 * ONE),))
+    assert desk.on_book(deep, at + MS) == ()
+    assert moved(list(desk.on_book(book("VERIFIED", bid=430_000, at=at + 2 * MS), at + 2 * MS)))
+
+
+def test_nothing_is_decided_after_the_end() -> None:
+    desk = desk_of(QUOTER)
+    live(desk, desk.on_book(book("VERIFIED"), T))
+    list(desk.close(T + 1_000 * MS))
+    assert not moved(list(desk.on_book(book("VERIFIED", bid=430_000, at=T + 2_000 * MS), T + 2_000 * MS)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgspec
@@ -11,11 +12,12 @@ from hypothesis import strategies as st
 
 from pipeline.base.settings import SpreadCaptureSection
 from pipeline.base.units import ONE_E6
-from pipeline.messages.market import BookSnapshot, Level, Market, Outcome, State
+from pipeline.messages.market import BookSnapshot, Level, Market, Outcome, Rewards, State
 from pipeline.messages.orders import Mode
 from pipeline.strategy.base import View
 from pipeline.strategy.spread import SpreadCapture
 from pipeline.trading.diff import Quote
+from pipeline.trading.pacing import in_terms_of
 
 MS = 1_000_000
 YES, NO = Outcome("yes", "Yes"), Outcome("no", "No")
@@ -184,3 +186,63 @@ def test_quotes_keep_every_limit(drawn: tuple[SpreadCapture, View]) -> None:
     assert spent <= max(0, quoter.max_exposure_e6 - seen.exposure_e6)
     if len(prices) == 2:
         assert prices[True] < prices[False]
+
+
+WIDE = dataclasses.replace(QUOTER, volatility_part_e6=ONE_E6, markout_part_e6=ONE_E6, max_widening_e6=30_000, min_reward_e6=0)
+REWARDED = msgspec.structs.replace(
+    PAIR, rewards=Rewards(min_size_e6=50 * ONE_E6, max_spread_e6=30_000, daily_rate_e6=100 * ONE_E6)
+)
+
+
+def test_it_backs_off_from_what_moves_and_from_trades_that_went_against_it() -> None:
+    assert WIDE.prices(view()) == (410_000, 460_000)
+    assert WIDE.prices(view(volatility_e6=10_000)) == (400_000, 470_000)
+    assert WIDE.prices(view(markout_e6=-10_000)) == (400_000, 470_000)
+    assert WIDE.prices(view(markout_e6=10_000)) == (410_000, 460_000)
+    assert WIDE.prices(view(volatility_e6=500_000)) == (380_000, 490_000)
+
+
+def test_sizes_shrink_towards_the_end_of_the_market_and_the_start_of_its_game() -> None:
+    hour = 3_600_000 * MS
+    sizes = []
+    for left in (2 * hour, hour, hour // 2, hour // 4, hour // 10):
+        market = msgspec.structs.replace(SINGLE, end_ns=1_000 * MS + left)
+        sizes.append([quote.size_e6 // ONE_E6 for quote in QUOTER.decide(view(market)).quotes])
+    assert sizes == [[20, 20], [20, 20], [10, 10], [5, 5], [2, 2]]
+    game = msgspec.structs.replace(SINGLE, end_ns=1_000 * MS + 5 * hour, game_start_ns=1_000 * MS + hour // 2)
+    assert "sizes at 50 % before the end" in QUOTER.decide(view(game)).reason
+    over = msgspec.structs.replace(SINGLE, end_ns=900 * MS)
+    assert QUOTER.decide(view(over)).reason == "market m is past its end"
+
+
+def test_it_stays_in_the_reward_band_with_the_minimum_size_where_that_pays() -> None:
+    wide = book(400_000, 500_000)
+    plain = QUOTER.decide(view(book=wide))
+    assert [(quote.price_e6, quote.size_e6) for quote in plain.quotes] == [(410_000, 20 * ONE_E6), (510_000, 20 * ONE_E6)]
+    paid = QUOTER.decide(view(REWARDED, complement_id="no", book=wide))
+    assert [(quote.price_e6, quote.size_e6) for quote in paid.quotes] == [(430_000, 50 * ONE_E6), (530_000, 50 * ONE_E6)]
+    assert paid.scores_e6 == (ONE_E6, ONE_E6)
+    assert paid.reason.endswith("rewards 100 % and 100 % of the score")
+
+
+def test_rewards_too_small_to_be_paid_out_change_nothing() -> None:
+    poor = msgspec.structs.replace(REWARDED, rewards=Rewards(50 * ONE_E6, 30_000, 900_000))
+    assert [quote.size_e6 for quote in QUOTER.decide(view(poor, complement_id="no")).quotes] == [20 * ONE_E6] * 2
+
+
+@given(views(), st.integers(0, 50_000), st.integers(-50_000, 50_000), st.integers(1, 45_000))
+def test_the_quoter_never_crosses_itself_nor_the_book(
+    drawn: tuple[SpreadCapture, View], moves: int, markout: int, band: int
+) -> None:
+    quoter, seen = drawn
+    quoter = dataclasses.replace(
+        quoter, volatility_part_e6=ONE_E6, markout_part_e6=ONE_E6, max_widening_e6=20_000, min_reward_e6=1
+    )
+    market = msgspec.structs.replace(seen.market, rewards=Rewards(10 * ONE_E6, band, 100 * ONE_E6))
+    seen = dataclasses.replace(seen, market=market, volatility_e6=moves, markout_e6=markout)
+    own = [in_terms_of("yes", quote) for quote in quoter.decide(seen).quotes]
+    bids = [price for side, price in own if side == "BUY"]
+    asks = [price for side, price in own if side == "SELL"]
+    assert max(bids, default=0) < min(asks, default=ONE_E6)
+    assert all(price < seen.book.asks[0].price_e6 for price in bids)
+    assert all(price > seen.book.bids[0].price_e6 for price in asks)

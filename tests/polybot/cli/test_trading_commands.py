@@ -98,11 +98,11 @@ def test_a_decision_is_listed_and_told_as_one_page(db_url: str) -> None:
         "    mkt-1/yes: bid 0.4 x 100, ask 0.47 x 100, VERIFIED, book 1",
         "    held: 0, of the other outcome 0",
         "  intended",
-        "    place s1-spread_capture-1: BUY 20 of mkt-1/yes at 0.41, GTC, post-only",
-        "    place s1-spread_capture-2: BUY 20 of mkt-1/no at 0.54, GTC, post-only",
+        "    place s1-spread_capture-1: BUY 20 of mkt-1/yes at 0.41, GTC, post-only (at the executor after 0 ms)",
+        "    place s1-spread_capture-2: BUY 20 of mkt-1/no at 0.54, GTC, post-only (at the executor after 0 ms)",
         "  answered",
-        "    place s1-spread_capture-1 partially_filled after 0 ms, 10 filled",
-        "    place s1-spread_capture-2 partially_filled after 0 ms, 10 filled",
+        "    place s1-spread_capture-1 sent after 0 ms, partially_filled after 0 ms, 10 filled",
+        "    place s1-spread_capture-2 sent after 0 ms, partially_filled after 0 ms, 10 filled",
     ]
 
 
