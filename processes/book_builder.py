@@ -243,11 +243,11 @@ class BookBuilder(Stage):
 
     def _on_bad_frame(self, msg: BadFeedFrame, now_ns: int) -> list[Message]:
         self._bad_frames += 1
-        if msg.market:
-            feed = self.shelf.feed(msg.market)
+        book = self.shelf.hashed.get(msg.token_id)
+        if book is not None or msg.market:
+            feed = self.shelf.feed(msg.market) if book is None else book.feed
             feed.counts["invalid"] += 1
             self._reports.say_later(feed, now_ns)
-        book = self.shelf.hashed.get(msg.token_id)
         reason = f"a frame was refused: {msg.reason}"
         # One frame tells a change for both outcomes, and what could be read of it may name one only.
         both = [] if book is None else book.feed.tokens
