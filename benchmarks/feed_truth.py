@@ -122,7 +122,7 @@ def _row(name: str, found: Sequence[Incident], trial: FeedTrial) -> Row:
     alarmed = [incident for incident in felt if incident.alarm_ns]
     return Row(
         name,
-        started=sum(started.name == name for started in trial.started),
+        started=sum(started.kind == name == started.name for started in trial.started),
         tokens=len(found),
         harmless=len(found) - len(felt),
         alarmed=len(alarmed),

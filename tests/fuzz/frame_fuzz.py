@@ -3,8 +3,8 @@
     uv run python tests/fuzz/frame_fuzz.py --frames 1000000
     uv run --with atheris python tests/fuzz/frame_fuzz.py --atheris -runs=1000000
 
-It ends with an error for a crash, for a frame that takes more than 250 ms of the processor, for a refused frame that changed a book, and for a book
-published as proved that was not the venue's.
+It ends with an error for a crash, for a frame that takes more than 250 ms of the processor, for a refused frame that changed a book,
+and for a book published as proved that was not the venue's.
 """
 
 from __future__ import annotations

@@ -100,5 +100,5 @@ def test_thousands_of_mutated_frames_at_random(frame_fuzz: ModuleType, seed: int
 @pytest.mark.timeout(3_600)
 def test_a_million_mutated_frames_do_not_make_memory_grow(frame_fuzz: ModuleType) -> None:
     outcome = frame_fuzz.fuzz(1_000_000, 1, lambda told: print(told))
-    half = outcome.resident_mb[len(outcome.resident_mb) // 2]
-    assert outcome.resident_mb[-1] - half < 5
+    assert outcome.resident_mb[-1] - outcome.resident_mb[6] < 5  # until then the caches of number texts fill up
+    assert outcome.counts["books"] == 4 and outcome.counts["markets"] == 2
