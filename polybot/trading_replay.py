@@ -35,6 +35,8 @@ from processes.gateway import Gateway
 from processes.strategy import StrategyEngine
 
 ALL_MARKETS = "all"
+LAST_ANSWERS_MS = 1_000
+"""How much longer than its own deadlines a plan that the end of a recording met is waited for."""
 
 
 @dataclass
@@ -113,6 +115,10 @@ def trade_file(
             tap=seen.take,
         )
         run.lockstep.run(until=lambda: gateway.ended)
+        if engine.dutch is not None and engine.dutch.is_busy:
+            # The recording is over, and a plan is not: its answers come, on the books as they are.
+            limit_ms = settings.dutch_book.deadline_ms + settings.dutch_book.unwind_ms + LAST_ANSWERS_MS
+            run.pass_time(run.lockstep.clock.now_ns() + limit_ms * NS_PER_MS)
         counts = gateway.counts()
         run.finish()
         if not counts["messages"]:

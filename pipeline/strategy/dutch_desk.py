@@ -192,6 +192,11 @@ class DutchDesk:
         self._closed = True
         yield from self._stop_runs("strategy stopped", now_ns)
 
+    @property
+    def is_busy(self) -> bool:
+        """A plan is under way."""
+        return bool(self._runs)
+
     def counts(self) -> dict[str, int]:
         """Totals since the start."""
         return {f"{self.rules.name}_decisions": self.decisions, f"{self.rules.name}_refused": self.refused}
