@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 
 from pipeline.market.confidence import SHOWN
 from pipeline.messages.market import BookSnapshot, State, TradePrint
 from pipeline.trading.paper.ladder import Change, Ladder
 from pipeline.trading.paper.order import ASK, BID, Execution, PaperOrder, executed, oriented_e6
-from pipeline.trading.paper.queue import TRADE_LAG_NS, Drop, FillModel, OwnLevel
+from pipeline.trading.paper.queue import FillModel, Flow, OwnLevel
 
 HELD_TRADES = 1_000
 
@@ -29,9 +28,8 @@ class PaperMarket:
         self.orders: dict[str, PaperOrder] = {}
         self.levels: dict[tuple[int, int], OwnLevel] = {}
         self._followed: int | None = None
-        self._drops: deque[Drop] = deque()
-        self._number = 0
-        self._held: list[tuple[int, int, int]] = []
+        self._flow = Flow()
+        self._held: list[tuple[int, int, int, int]] = []
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -51,6 +49,11 @@ class PaperMarket:
     def tick_e6(self) -> int:
         """The price grid that the followed book states; 0 before any."""
         return self.ladders[self._followed].tick_e6 if self._followed is not None else 0
+
+    @property
+    def _venue_ns(self) -> int:
+        """The venue's time of the followed book."""
+        return self.ladders[self._followed].venue_ns if self._followed is not None else 0
 
     def available_e6(self, order: PaperOrder) -> int:
         """The displayed shares that an order could take now, at its price or better, less what we took already."""
@@ -87,9 +90,9 @@ class PaperMarket:
         at_e6 = oriented_e6(trade.price_e6, outcome)
         taken_side = ASK if (trade.side == "BUY") == (outcome == 0) else BID
         if self.is_ready:
-            return self._trade(taken_side, at_e6, trade.size_e6, now_ns)
+            return self._trade(taken_side, at_e6, trade.size_e6, now_ns, trade.venue_ns)
         if "PENDING" in self.states and len(self._held) < HELD_TRADES:
-            self._held.append((taken_side, at_e6, trade.size_e6))
+            self._held.append((taken_side, at_e6, trade.size_e6, trade.venue_ns))
         return []
 
     def forget(self, outcome: int) -> None:
@@ -120,7 +123,7 @@ class PaperMarket:
 
     def rest(self, order: PaperOrder) -> None:
         """Join the back of a level."""
-        self._level(order.side_at, order.at_e6).join(order, self._number)
+        self._level(order.side_at, order.at_e6).join(order, self._flow.number, self._venue_ns)
         self.orders[order.name] = order
 
     def remove(self, name: str) -> PaperOrder | None:
@@ -152,58 +155,36 @@ class PaperMarket:
 
     def _resize(self, side: int, price_e6: int, old_e6: int, new_e6: int, now_ns: int) -> None:
         level = self.levels.get((side, price_e6))
-        drop: Drop | None = None
-        if new_e6 < old_e6:
-            self._number += 1
-            drop = Drop(now_ns, side, price_e6, old_e6 - new_e6, self._number)
-            drops = self._drops
-            while drops and now_ns - drops[0].ns > TRADE_LAG_NS:
-                drops.popleft()
-            drops.append(drop)
+        drop = self._flow.fell(side, price_e6, old_e6 - new_e6, now_ns, self._venue_ns) if new_e6 < old_e6 else None
         if level is not None:
             level.resize(new_e6, drop, self.model)
             self._forget(level)
 
-    def _trade(self, side: int, price_e6: int, size_e6: int, now_ns: int) -> list[Execution]:
+    def _trade(self, side: int, price_e6: int, size_e6: int, now_ns: int, venue_ns: int) -> list[Execution]:
         """A taker of others took ``size_e6`` of ``side`` down to this price: our better orders first, then the queue."""
         done: list[Execution] = []
         better = [at for own, at in self.levels if own == side and (at > price_e6 if side == BID else at < price_e6)]
         levels = [self.levels[side, at] for at in sorted(better, reverse=side == BID)]
         own_level = self.levels.get((side, price_e6))
-        for part_e6, drop in self._explained(side, price_e6, size_e6, now_ns):
-            left_e6 = part_e6
+        for part in self._flow.traded(side, price_e6, size_e6, now_ns, venue_ns):
+            left_e6 = part.size_e6
             for level in levels:
-                swept = level.sweep(left_e6, drop)
+                swept = level.sweep(left_e6, part)
                 left_e6 -= sum(execution.size_e6 for execution in swept)
                 done += swept
             if own_level is not None and left_e6:
-                done += own_level.trade(left_e6, drop)
-                if drop is None:
-                    own_level.credit(left_e6, now_ns)
+                done += own_level.trade(part, left_e6)
         for touched in (*levels, own_level):
             if touched is not None:
                 self._forget(touched)
         self._clear(done)
         return done
 
-    def _explained(self, side: int, price_e6: int, size_e6: int, now_ns: int) -> Iterator[tuple[int, Drop | None]]:
-        """A trade in parts: with each late drop of its level that it explains, the oldest first; without one, the rest."""
-        for drop in self._drops:
-            if not size_e6:
-                return
-            if drop.left_e6 and drop.price_e6 == price_e6 and drop.side == side and now_ns - drop.ns <= TRADE_LAG_NS:
-                part_e6 = min(size_e6, drop.left_e6)
-                drop.left_e6 -= part_e6
-                size_e6 -= part_e6
-                yield part_e6, drop
-        if size_e6:
-            yield size_e6, None
-
     def _release(self, now_ns: int) -> Iterator[Execution]:
         """The trades that waited for their book."""
         held, self._held = self._held, []
-        for side, price_e6, size_e6 in held:
-            yield from self._trade(side, price_e6, size_e6, now_ns)
+        for side, price_e6, size_e6, venue_ns in held:
+            yield from self._trade(side, price_e6, size_e6, now_ns, venue_ns)
 
     def _crossed(self) -> list[Execution]:
         """Orders of others that arrived at or through our price trade with ours, at our price, as far as they are displayed."""

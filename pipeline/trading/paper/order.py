@@ -19,7 +19,8 @@ class PaperOrder:
     """One of our orders. ``outcome`` is the position of its token: 0 for the first, 1 for the other one, whose price is one minus.
 
     ``at_e6`` and ``side_at`` say where it stands in the first token's book. ``ahead_e6`` are the shares of others that trade before it
-    at its price, and ``number`` counts the drops of displayed size that its book had seen when it joined its level.
+    at its price. ``number`` counts the drops of displayed size that its book had seen when it joined its level, and ``since_ns`` is the
+    venue's time of that book.
     """
 
     name: str
@@ -32,6 +33,7 @@ class PaperOrder:
     filled_e6: int = 0
     ahead_e6: int = 0
     number: int = 0
+    since_ns: int = 0
 
     @property
     def side_at(self) -> int:

@@ -7,32 +7,38 @@ it, and nobody outside sees where. The model says what is assumed:
 - ``proportional``: everywhere alike, so that the shares ahead of us shrink as the level does.
 - ``optimistic``: ahead of us, as long as there is anything ahead.
 
-On this venue a trade lowers the book first and is told later (34-88 ms usual, 2.9 s at most: feed facts, 2026-06). So each drop of a
-level is kept for ``TRADE_LAG_NS``: a trade that explains it corrects what the model assumed. A trade that is told before its drop
-leaves a credit, so that the drop does not count as a cancel as well.
+On this venue a trade lowers the book first and is told later (34-88 ms usual, 2.9 s at most: feed facts, 2026-06), under a time of the
+venue that is close to its drop's (34 and 39 ms later in the captures of 2026-09). So each drop of a level is kept for ``TRADE_LAG_NS``,
+and a trade that explains it corrects what the model assumed. A trade that is told before its drop is kept as long, so that the drop does
+not count as a cancel as well.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipeline.base.units import NS_PER_S
+from pipeline.base.units import NS_PER_MS, NS_PER_S
 from pipeline.trading.paper.order import Execution, PaperOrder, executed
 
 FillModel = Literal["pessimistic", "proportional", "optimistic"]
 FILL_MODELS: tuple[FillModel, ...] = ("pessimistic", "proportional", "optimistic")
 TRADE_LAG_NS = 3 * NS_PER_S
+NEAR_NS = 250 * NS_PER_MS
+"""A trade and its drop are no further apart by the venue's clock."""
 
 
 @dataclass(slots=True)
 class Drop:
     """A displayed size that went down, and how much of it no trade has explained yet.
 
-    ``given`` says for each of our orders how far this drop has moved it forward already.
+    ``venue_ns`` is the venue's time of it. ``given`` says for each of our orders how far this drop has moved it forward already.
     """
 
     ns: int
+    venue_ns: int
     side: int
     price_e6: int
     left_e6: int
@@ -55,6 +61,83 @@ class Drop:
         return used
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a trade of others: what it took, when by the venue's clock, and the drop that it explains, if that was told before."""
+
+    size_e6: int
+    venue_ns: int
+    drop: Drop | None = None
+
+    def reaches(self, order: PaperOrder) -> bool:
+        """Whether the order was there when the trade happened."""
+        if self.drop is not None:
+            return order.number < self.drop.number
+        return order.since_ns <= self.venue_ns + NEAR_NS
+
+
+class Flow:
+    """The drops and trades of the last moments that do not explain each other yet, over all levels of one market."""
+
+    __slots__ = ("_drops", "_early", "number")
+
+    def __init__(self) -> None:
+        self.number = 0
+        """How many drops there were: an order that joins notes it, and was not there for those."""
+        self._drops: deque[Drop] = deque()
+        self._early: list[_Early] = []
+
+    def fell(self, side: int, price_e6: int, size_e6: int, now_ns: int, venue_ns: int) -> Drop:
+        """A displayed size went down. What of it earlier trades explain is not left in the drop."""
+        left = size_e6
+        if self._early:
+            self._early = [early for early in self._early if early.left_e6 and now_ns - early.ns <= TRADE_LAG_NS]
+            for early in self._early:
+                if early.side == side and early.price_e6 == price_e6 and abs(early.venue_ns - venue_ns) <= NEAR_NS:
+                    used = min(early.left_e6, left)
+                    early.left_e6 -= used
+                    left -= used
+        self.number += 1
+        drop = Drop(now_ns, venue_ns, side, price_e6, left, self.number)
+        drops = self._drops
+        while drops and now_ns - drops[0].ns > TRADE_LAG_NS:
+            drops.popleft()
+        drops.append(drop)
+        return drop
+
+    def traded(self, side: int, price_e6: int, size_e6: int, now_ns: int, venue_ns: int) -> Iterator[Part]:
+        """A trade in parts, each with the drop that it explains; the last part without one, if its drop is still to come.
+
+        A drop of just its size is taken for its own, then the newest first.
+        """
+        near = [
+            drop
+            for drop in self._drops
+            if drop.left_e6 and drop.price_e6 == price_e6 and drop.side == side and abs(drop.venue_ns - venue_ns) <= NEAR_NS
+        ]
+        own = [drop for drop in near if drop.left_e6 == size_e6][:1]
+        for drop in own or reversed(near):
+            explained = min(size_e6, drop.left_e6)
+            if explained:
+                drop.left_e6 -= explained
+                size_e6 -= explained
+                yield Part(explained, venue_ns, drop)
+        if size_e6:
+            self._early.append(_Early(now_ns, venue_ns, side, price_e6, size_e6))
+            yield Part(size_e6, venue_ns)
+
+
+@dataclass(slots=True)
+class _Early:
+    """A trade whose drop is still to come, and how much of it."""
+
+    ns: int
+    venue_ns: int
+    side: int
+    price_e6: int
+    left_e6: int
+
+
 @dataclass(slots=True)
 class OwnLevel:
     """One price at which we rest or have taken: our orders in the order of joining, the displayed size, and what we took of it."""
@@ -64,7 +147,6 @@ class OwnLevel:
     shown_e6: int
     taken_e6: int = 0
     orders: list[PaperOrder] = field(default_factory=list)
-    credits: list[list[int]] = field(default_factory=list)
 
     @property
     def available_e6(self) -> int:
@@ -76,40 +158,38 @@ class OwnLevel:
         """Nothing of ours is left to remember."""
         return not self.orders and not self.taken_e6
 
-    def join(self, order: PaperOrder, number: int) -> None:
-        """Stand behind all that is displayed, and behind our own earlier orders."""
+    def join(self, order: PaperOrder, number: int, since_ns: int = 0) -> None:
+        """Stand behind all that is displayed, and behind our own earlier orders, after ``number`` drops and at a time of the venue."""
         order.ahead_e6 = self.shown_e6
-        order.number = number
+        order.number, order.since_ns = number, since_ns
         self.orders.append(order)
 
     def resize(self, new_e6: int, drop: Drop | None, model: FillModel) -> None:
-        """The displayed size is another one; ``drop`` describes it where it went down."""
+        """The displayed size is another one; ``drop`` describes it where it went down, and what is left in it counts as cancelled."""
         old_e6, self.shown_e6 = self.shown_e6, new_e6
         self.taken_e6 = min(self.taken_e6, new_e6)
         if drop is None:
             return
-        cancelled = drop.left_e6 = drop.left_e6 - self._credited(drop)
         for order in self.orders:
             before = order.ahead_e6
-            gone = cancelled_ahead_e6(model, before, cancelled, old_e6)
+            gone = cancelled_ahead_e6(model, before, drop.left_e6, old_e6)
             order.ahead_e6 = min(before - gone, new_e6)
             if order.ahead_e6 < before:
                 drop.give(order.name, before - order.ahead_e6)
 
-    def trade(self, size_e6: int, drop: Drop | None) -> list[Execution]:
-        """A trade of others took ``size_e6`` here: move our orders, and fill those that it reaches.
+    def trade(self, part: Part, size_e6: int) -> list[Execution]:
+        """A trade of others brought ``size_e6`` here: move our orders that were there, and fill those that it reaches.
 
-        ``drop`` is the fall of the level that it explains: it moves only orders that had joined before, and only as far as the drop
-        has not. Without one the book has yet to follow.
+        Where the drop that it explains has moved an order already, it moves it only as far as the drop has not.
         """
         ours_e6 = 0
         done: list[Execution] = []
         for order in self.orders:
             reach_e6 = size_e6 - ours_e6
-            if drop is not None:
-                if order.number >= drop.number:
-                    continue
-                reach_e6 -= drop.take_back(order.name, size_e6)
+            if not part.reaches(order):
+                continue
+            if part.drop is not None:
+                reach_e6 -= part.drop.take_back(order.name, size_e6)
             if reach_e6 <= order.ahead_e6:
                 order.ahead_e6 -= max(0, reach_e6)
                 continue
@@ -120,14 +200,14 @@ class OwnLevel:
         self.orders = [order for order in self.orders if order.remaining_e6]
         return done
 
-    def sweep(self, size_e6: int, drop: Drop | None = None) -> list[Execution]:
+    def sweep(self, size_e6: int, part: Part | None = None) -> list[Execution]:
         """What others brought goes through to a worse price: nobody is ahead any more, and up to ``size_e6`` of ours fill.
 
-        ``drop`` is the fall of that worse level that it explains: orders that joined later were not there.
+        ``part`` is the trade that went through: orders that were not there yet are not reached.
         """
         done: list[Execution] = []
         for order in self.orders:
-            if drop is not None and order.number >= drop.number:
+            if part is not None and not part.reaches(order):
                 continue
             order.ahead_e6 = 0
             filled = min(order.remaining_e6, size_e6)
@@ -136,22 +216,6 @@ class OwnLevel:
                 done.append(executed(order, self.price_e6, filled, "maker"))
         self.orders = [order for order in self.orders if order.remaining_e6]
         return done
-
-    def credit(self, size_e6: int, now_ns: int) -> None:
-        """A trade was told whose drop is still to come."""
-        self.credits = [entry for entry in self.credits if now_ns - entry[0] <= TRADE_LAG_NS]
-        self.credits.append([now_ns, size_e6])
-
-    def _credited(self, drop: Drop) -> int:
-        """How much of a drop earlier trades explain; they are used up by it."""
-        found = 0
-        for entry in self.credits:
-            if drop.ns - entry[0] <= TRADE_LAG_NS:
-                used = min(entry[1], drop.left_e6 - found)
-                entry[1] -= used
-                found += used
-        self.credits = [entry for entry in self.credits if entry[1]]
-        return found
 
 
 def cancelled_ahead_e6(model: FillModel, ahead_e6: int, cancelled_e6: int, shown_e6: int) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.trading.paper.order import BID, PaperOrder
-from pipeline.trading.paper.queue import TRADE_LAG_NS, Drop, FillModel, OwnLevel
+from pipeline.trading.paper.order import ASK, BID, PaperOrder
+from pipeline.trading.paper.queue import NEAR_NS, TRADE_LAG_NS, Drop, FillModel, Flow, OwnLevel, Part
 
 
 def level(shown: int = 100) -> OwnLevel:
@@ -17,7 +17,7 @@ def order(name: str = "a", size: int = 20) -> PaperOrder:
 
 
 def drop(size: int, number: int = 1, ns: int = 0) -> Drop:
-    return Drop(ns, BID, 400_000, size, number)
+    return Drop(ns, ns, BID, 400_000, size, number)
 
 
 @pytest.mark.parametrize(("model", "ahead"), [("pessimistic", 100), ("proportional", 75), ("optimistic", 60)])
@@ -38,25 +38,17 @@ def test_nobody_waits_behind_more_than_is_displayed(model: FillModel) -> None:
 
 
 @pytest.mark.parametrize("model", ["pessimistic", "proportional", "optimistic"])
-def test_a_trade_told_after_its_drop_moves_us_once(model: FillModel) -> None:
-    own, ours = level(100), order()
-    own.join(ours, 0)
+@pytest.mark.parametrize("drop_first", [True, False])
+def test_a_trade_moves_us_once_whether_it_or_its_drop_is_told_first(model: FillModel, drop_first: bool) -> None:
+    own, ours, flow = level(100), order(), Flow()
+    own.join(ours, flow.number)
     own.resize(200, None, model)
-    fall = drop(90)
-    own.resize(110, fall, model)
-    fall.left_e6 -= 90
-    assert own.trade(90, fall) == []
-    assert ours.ahead_e6 == 10
-
-
-@pytest.mark.parametrize("model", ["pessimistic", "proportional", "optimistic"])
-def test_a_trade_told_before_its_drop_moves_us_once(model: FillModel) -> None:
-    own, ours = level(100), order()
-    own.join(ours, 0)
-    own.resize(200, None, model)
-    assert own.trade(90, None) == []
-    own.credit(90, 0)
-    own.resize(110, drop(90), model)
+    if drop_first:
+        own.resize(110, flow.fell(BID, 400_000, 90, 0, 0), model)
+    for part in flow.traded(BID, 400_000, 90, 1, 1):
+        assert own.trade(part, part.size_e6) == []
+    if not drop_first:
+        own.resize(110, flow.fell(BID, 400_000, 90, 2, 2), model)
     assert ours.ahead_e6 == 10
 
 
@@ -64,7 +56,7 @@ def test_a_trade_beyond_those_ahead_fills_us_and_no_more_than_it_took() -> None:
     own, first, second = level(100), order("a", 20), order("b", 30)
     own.join(first, 0)
     own.join(second, 0)
-    done = own.trade(135, None)
+    done = own.trade(Part(135, 0), 135)
     assert [(execution.order.name, execution.size_e6, execution.liquidity) for execution in done] == [
         ("a", 20, "maker"),
         ("b", 15, "maker"),
@@ -75,17 +67,39 @@ def test_a_trade_beyond_those_ahead_fills_us_and_no_more_than_it_took() -> None:
 def test_a_trade_that_happened_before_we_joined_does_not_move_us() -> None:
     own, ours = level(60), order()
     own.join(ours, 1)
-    assert own.trade(40, drop(40, number=1)) == []
+    assert own.trade(Part(40, 0, drop(40, number=1)), 40) == []
     assert ours.ahead_e6 == 60
 
 
 def test_a_drop_long_after_a_trade_is_a_cancel() -> None:
-    own, ours = level(100), order()
-    own.join(ours, 0)
-    own.trade(40, None)
-    own.credit(40, 0)
-    own.resize(50, drop(50, ns=TRADE_LAG_NS + 1), "optimistic")
-    assert ours.ahead_e6 == 10
+    flow = Flow()
+    list(flow.traded(BID, 400_000, 40, 0, 0))
+    assert flow.fell(BID, 400_000, 50, 1, NEAR_NS + 1).left_e6 == 50
+    assert flow.fell(BID, 400_000, 30, 2, NEAR_NS).left_e6 == 0
+    assert flow.fell(BID, 400_000, 50, TRADE_LAG_NS + 1, 0).left_e6 == 50
+
+
+def test_a_trade_told_very_late_does_not_move_an_order_that_came_after_it() -> None:
+    own, ours = level(60), order()
+    own.join(ours, 0, since_ns=NEAR_NS + 6)
+    assert own.trade(Part(70, 5), 70) == []
+    assert own.trade(Part(70, 6), 70) != []
+
+
+def test_a_trade_explains_the_drop_of_just_its_size_before_newer_ones() -> None:
+    flow = Flow()
+    first, second, third = (flow.fell(BID, 400_000, size, ns, ns) for ns, size in ((0, 30), (1, 40), (2, 50)))
+    assert list(flow.traded(BID, 400_000, 40, 3, 3)) == [Part(40, 3, second)]
+    assert list(flow.traded(BID, 400_000, 70, 4, 4)) == [Part(50, 4, third), Part(20, 4, first)]
+    assert list(flow.traded(BID, 400_000, 25, 5, 5)) == [Part(10, 5, first), Part(15, 5)]
+
+
+def test_drops_and_trades_of_other_prices_and_sides_explain_nothing() -> None:
+    flow = Flow()
+    flow.fell(BID, 410_000, 30, 0, 0)
+    flow.fell(ASK, 400_000, 30, 0, 0)
+    assert list(flow.traded(BID, 400_000, 30, 1, 1)) == [Part(30, 1)]
+    assert flow.fell(ASK, 400_000, 10, 2, 2).left_e6 == 10
 
 
 def test_what_the_feed_adds_is_new_and_what_it_repeats_is_not() -> None:
