@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("polybot", deadline=None)  # a busy machine is slow, not wrong
+settings.load_profile("polybot")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -23,7 +23,7 @@ def test_it_shows_books_and_quotes_and_ends_by_itself(up):
     assert pipeline.wait(25) == 0, pipeline.said
     summary = json.loads("".join(pipeline.out))
     assert summary["frames"] > 50
-    assert summary["books"] == 16
+    assert summary["books"] >= 16
     assert summary["verified_percent"] == 100
     assert summary["quotes_placed"] > 0
     assert (summary["restarts"], summary["drops"], summary["gaps"]) == (0, 0, 0)
@@ -34,7 +34,7 @@ def test_it_shows_books_and_quotes_and_ends_by_itself(up):
     assert rows["orders"] >= summary["quotes_placed"]  # those that risk refused are stored too
     assert rows["fills"] == summary["fills"]
     assert all(rows[table] > 0 for table in ("orderbook_events", "orderbook_snapshots", "markets", "exec_audit"))
-    assert any(re.search(r"books 16/16 verified .* quotes \d+ \(\d+ open\)", line) for line in pipeline.err)
+    assert any(re.search(r"books (\d+)/\1 verified .* quotes \d+ \(\d+ open\)", line) for line in pipeline.err)
     assert pipeline.left_behind() == []
 
 
