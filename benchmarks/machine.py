@@ -16,6 +16,15 @@ import zmq
 
 
 @dataclass(frozen=True)
+class Options:
+    """How to measure: rounds, the seconds of each live run that count, and the paces of the venue to try."""
+
+    runs: int = 5
+    seconds: float = 30.0
+    rates: tuple[int, ...] = (1_000, 2_000, 5_000, 7_000, 10_000)
+
+
+@dataclass(frozen=True)
 class Figure:
     """One measured figure: its runs, and what it is held against.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.machine import Figure, interleave
+from benchmarks.machine import Figure, Options, interleave
 from benchmarks.tape import write_tape
 
 TARGET = 150_000
@@ -24,7 +24,7 @@ CREATE INDEX events_ts ON events (ts_ms);
 _INSERT = "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-def figures(runs: int, lines: int = 200_000) -> list[Figure]:
+def figures(options: Options, lines: int = 200_000) -> list[Figure]:
     """Lines a second of the whole command, of the command without its start (a file of one line), and of the bare limit."""
     with tempfile.TemporaryDirectory(prefix="polybot-bench-") as folder:
         place = Path(folder)
@@ -32,7 +32,7 @@ def figures(runs: int, lines: int = 200_000) -> list[Figure]:
         write_tape(tape, lines)
         write_tape(single, 1)
         whole, start, bare = interleave(
-            runs, lambda: _command(tape, place), lambda: _command(single, place), lambda: _bare(tape, place)
+            options.runs, lambda: _command(tape, place), lambda: _command(single, place), lambda: _bare(tape, place)
         )
     limit = tuple(lines / seconds for seconds in bare)
     steady = tuple(lines / (all_of_it - begin) for all_of_it, begin in zip(whole, start, strict=True))

@@ -1,13 +1,22 @@
-"""A generic tape made from a seed: one snapshot, then signed changes around a wandering mid. Anyone can make the same file."""
+"""What the benchmarks are fed with, made from a seed: anyone can make the same files."""
 
 from __future__ import annotations
 
 import random
 from pathlib import Path
 
+from pipeline.base.units import NS_PER_MS
+from pipeline.fake_venue.exchange import ExchangePlan, FakeExchange
+from pipeline.fake_venue.session import record_session
+from pipeline.messages.edges import RawFrame
+from pipeline.messages.market import MarketUniverse
+from pipeline.recording.writer import RecordingWriter
+
+START_NS = 1_780_000_000 * 1_000 * NS_PER_MS
+
 
 def write_tape(path: Path, lines: int, seed: int = 1) -> None:
-    """Write ``lines`` JSON lines of one market's outcome; every line but the first is a delta of one level."""
+    """Write ``lines`` JSON lines of one market's outcome: a snapshot, then signed changes of one level each around its mid."""
     draw = random.Random(seed)
     sizes: dict[tuple[str, int], int] = {}
     for offset in range(1, 41):
@@ -24,3 +33,22 @@ def write_tape(path: Path, lines: int, seed: int = 1) -> None:
             sizes[side, price] = size + change
             ts_ms = 1_750_000_000_000 + seq * 3
             out.write(f'{{"type":"delta","seq":{seq},"ts_ms":{ts_ms},"{side}":[[{price / 1000},{change}]]}}\n')
+
+
+def write_paced_recording(folder: Path, frames: int, seed: int = 1) -> None:
+    """Record so many frames of the offline venue's market, one a millisecond whatever the market did: replayed N times as fast they
+    are an even pace of N thousand a second.
+    """
+    exchange = FakeExchange(ExchangePlan(seed=seed, rate_per_s=1_000, bursty=False), START_NS)
+    writer = RecordingWriter(folder, venue="fake")
+    left, due_ns = frames, START_NS
+    for msg in record_session(exchange, frames):
+        if isinstance(msg, MarketUniverse):
+            writer.write(msg)
+        elif isinstance(msg, RawFrame) and msg.data != b"PONG":
+            writer.write(RawFrame(ts_ns=due_ns, link_id=msg.link_id, data=msg.data))
+            due_ns += NS_PER_MS
+            left -= 1
+            if not left:
+                break
+    writer.close()
