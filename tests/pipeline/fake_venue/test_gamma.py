@@ -13,6 +13,7 @@ from pipeline.fake_venue import gamma
 from pipeline.fake_venue.catalogue import all_markets, build_events
 from pipeline.fake_venue.exchange import ExchangePlan, FakeExchange
 from pipeline.fake_venue.gamma import BadQuery, Listing
+from pipeline.venue.gamma_decode import decode_event
 
 START_NS = 1_780_000_000_000_000_000
 
@@ -94,3 +95,21 @@ def test_ids_are_the_same_in_every_run_and_never_shared() -> None:
     assert specs == all_markets(build_events(40, 10))
     assert len({spec.condition_id for spec in specs}) == len({spec.id for spec in specs}) == 50
     assert len({token for spec in specs for token in spec.token_ids}) == 100
+
+
+def test_decoys_say_what_makes_them_false():
+    plain = FakeExchange(ExchangePlan(), START_NS).listings()
+    listings = FakeExchange(ExchangePlan(decoys=True), START_NS).listings()
+    assert [listing.market for listing in listings[: len(plain)]] == [listing.market for listing in plain]
+    events = {group[0].market.event_slug: group for group in gamma.events_of(listings)}
+    bodies = {slug: gamma.event_body(group) for slug, group in events.items()}
+    decoded = {slug: decode_event(gamma.encode(body)) for slug, body in bodies.items()}
+    assert not any(refused for _, refused in decoded.values())
+    told = {slug: markets for slug, (markets, _) in decoded.items()}
+    assert all(market.neg_risk_augmented for market in told["who-hosts-the-games"])
+    assert [market.is_other for market in told["who-hosts-the-games"]] == [False, False, True]
+    assert [market.active for market in told["who-wins-the-prize"]] == [True, True, False]
+    assert {market.event_market_count for market in told["who-wins-the-prize"]} == {3}
+    assert all(market.cumulative and not market.neg_risk for market in told["bridge-opens-by"])
+    assert {market.min_order_size for market in told["which-ship-is-first"]} == {"500000"}
+    assert {market.event_market_count for market in told["who-wins-the-mayoral-race"]} == {4}
