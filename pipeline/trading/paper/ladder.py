@@ -18,11 +18,13 @@ class Ladder:
     The top that each snapshot states is compared only when somebody asks (``settle``): it differs only where a message was lost.
     """
 
-    __slots__ = ("_last", "outcome", "sizes", "tick_e6", "venue_ns")
+    __slots__ = ("_last", "outcome", "sizes", "tick_e6", "tops", "venue_ns")
 
     def __init__(self, outcome: int = 0) -> None:
         self.outcome = outcome
         self.sizes: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        self.tops = (0, ONE_E6)
+        """The best bid and the best ask that the last snapshot stated; 0 and 1 for an empty side."""
         self.tick_e6 = 0
         self.venue_ns = 0
         self._last: BookSnapshot | None = None
@@ -32,6 +34,9 @@ class Ladder:
         self._last = book
         self.tick_e6, self.venue_ns = book.tick_size_e6, book.venue_ns
         outcome = self.outcome
+        bid_e6 = book.bids[0].price_e6 if book.bids else 0
+        ask_e6 = book.asks[0].price_e6 if book.asks else ONE_E6
+        self.tops = (ONE_E6 - ask_e6, ONE_E6 - bid_e6) if outcome else (bid_e6, ask_e6)
         changes: list[Change] = []
         if book.full_depth:
             self._replace(outcome, book.bids, changes)
@@ -57,13 +62,6 @@ class Ladder:
         """Shares displayed at a price; 0 if none."""
         return self.sizes[side].get(price_e6, 0)
 
-    def best(self, side: int) -> int | None:
-        """The best displayed price of a side; None if it is empty."""
-        prices = self.sizes[side]
-        if not prices:
-            return None
-        return max(prices) if side == BID else min(prices)
-
     def prices(self, side: int) -> list[int]:
         """The prices of a side, best first."""
         return sorted(self.sizes[side], reverse=side == BID)
@@ -77,6 +75,8 @@ class Ladder:
             {ONE_E6 - price: size for price, size in asks.items()},
             {ONE_E6 - price: size for price, size in bids.items()},
         )
+        bid_e6, ask_e6 = self.tops
+        other.tops = (ONE_E6 - ask_e6, ONE_E6 - bid_e6)
         other.tick_e6, other.venue_ns = self.tick_e6, self.venue_ns
         return other
 

@@ -66,10 +66,7 @@ class PaperMarket:
         self.states[outcome] = book.state
         changes: Iterable[Change] = ()
         if book.state in SHOWN:
-            ladder = self.ladders[outcome]
-            changes = ladder.take(book)
-            if self.levels:
-                changes = [*changes, *ladder.settle()]
+            changes = self.ladders[outcome].take(book)
         followed = self._chosen()
         if followed is None:
             self._held.clear()
@@ -153,6 +150,18 @@ class PaperMarket:
             if new_e6 != level.shown_e6:
                 self._resize(level.side, level.price_e6, level.shown_e6, new_e6, now_ns)
 
+    def _settle(self) -> Ladder | None:
+        """The followed ladder, agreed with the top that its book stated last; our levels with it."""
+        if self._followed is None:
+            return None
+        ladder = self.ladders[self._followed]
+        for side, price_e6, _, new_e6 in ladder.settle():
+            level = self.levels.get((side, price_e6))
+            if level is not None:
+                level.correct(new_e6)
+                self._forget(level)
+        return ladder
+
     def _resize(self, side: int, price_e6: int, old_e6: int, new_e6: int, now_ns: int) -> None:
         level = self.levels.get((side, price_e6))
         drop = self._flow.fell(side, price_e6, old_e6 - new_e6, now_ns, self._venue_ns) if new_e6 < old_e6 else None
@@ -189,16 +198,16 @@ class PaperMarket:
     def _crossed(self) -> list[Execution]:
         """Orders of others that arrived at or through our price trade with ours, at our price, as far as they are displayed."""
         assert self._followed is not None
+        bid_e6, ask_e6 = self.ladders[self._followed].tops
+        reached = [
+            level for (side, at), level in self.levels.items() if level.orders and (at >= ask_e6 if side == BID else at <= bid_e6)
+        ]
+        if not reached:
+            return []
+        self._settle()
         done: list[Execution] = []
-        for side in (BID, ASK):
-            prices = [at for own, at in self.levels if own == side and self.levels[own, at].orders]
-            if not prices:
-                continue
-            best = self.ladders[self._followed].best(1 - side)
-            if best is None or (best > max(prices) if side == BID else best < min(prices)):
-                continue
-            for at in sorted(prices, reverse=side == BID):
-                done += self._cross(self.levels[side, at])
+        for level in sorted(reached, key=lambda level: -level.price_e6 if level.side == BID else level.price_e6):
+            done += self._cross(level)
         self._clear(done)
         return done
 
@@ -215,11 +224,9 @@ class PaperMarket:
 
     def _takeable(self, side: int, limit_e6: int) -> Iterator[tuple[int, int]]:
         """(price, shares) that an order of ``side`` could take up to its limit, best first, less what we took."""
-        if self._followed is None:
+        ladder = self._settle()
+        if ladder is None:
             return
-        ladder = self.ladders[self._followed]
-        if not self.levels:
-            ladder.settle()
         other = 1 - side
         for price_e6 in ladder.prices(other):
             if price_e6 > limit_e6 if side == BID else price_e6 < limit_e6:
@@ -233,12 +240,8 @@ class PaperMarket:
         """A level of ours, made with the displayed size if there is none."""
         level = self.levels.get((side, price_e6))
         if level is None:
-            shown_e6 = 0
-            if self._followed is not None:
-                ladder = self.ladders[self._followed]
-                if not self.levels:
-                    ladder.settle()
-                shown_e6 = ladder.size(side, price_e6)
+            ladder = self._settle()
+            shown_e6 = 0 if ladder is None else ladder.size(side, price_e6)
             level = self.levels[side, price_e6] = OwnLevel(side, price_e6, shown_e6)
         return level
 

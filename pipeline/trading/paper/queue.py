@@ -177,6 +177,13 @@ class OwnLevel:
             if order.ahead_e6 < before:
                 drop.give(order.name, before - order.ahead_e6)
 
+    def correct(self, new_e6: int) -> None:
+        """The displayed size was not known rightly, as a message was lost."""
+        self.shown_e6 = new_e6
+        self.taken_e6 = min(self.taken_e6, new_e6)
+        for order in self.orders:
+            order.ahead_e6 = min(order.ahead_e6, new_e6)
+
     def trade(self, part: Part, size_e6: int) -> list[Execution]:
         """A trade of others brought ``size_e6`` here: move our orders that were there, and fill those that it reaches.
 

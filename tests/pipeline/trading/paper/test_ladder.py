@@ -89,5 +89,5 @@ def test_following_the_changes_gives_the_same_as_every_whole_book(books: list[tu
         whole = Ladder()
         whole.take(snapshot(bids, asks))
         assert followed.sizes == whole.sizes
-        assert followed.best(BID) == max(followed.sizes[BID], default=None)
+        assert followed.tops == (max(followed.sizes[BID], default=0), min(followed.sizes[ASK], default=1_000_000))
         known = (bids, asks)
