@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+import msgspec
+
 from pipeline.base.errors import BadFrame
 from pipeline.market.book import OrderBook
 from pipeline.market.token_book import time_ms
@@ -13,45 +15,83 @@ from pipeline.messages.market import BookDelta, TickSizeChange, VenueBook, Venue
 ABOUT_BOOKS = (VenueBook, VenuePriceChange, BookDelta, TickSizeChange, VenueTrade)
 
 
+class _Copy:
+    """One token's book, and the changes since it was last put together: only the latest of each price and side counts."""
+
+    __slots__ = ("book", "changes", "last")
+
+    def __init__(self, book: OrderBook) -> None:
+        self.book = book
+        self.changes: dict[tuple[str, str], tuple[str, str, str]] = {}
+        self.last: VenuePriceChange | None = None
+
+    @property
+    def venue_ts(self) -> str | None:
+        return self.book.venue_ts if self.last is None else self.last.venue_ts
+
+    def put_together(self) -> OrderBook:
+        """The book as it is after all changes. Raises BadFrame if they do not fit."""
+        if self.last is not None:
+            self.book.apply(msgspec.structs.replace(self.last, changes=tuple(self.changes.values())))
+            self.changes, self.last = {}, None
+        return self.book
+
+
 class Mirror:
-    """One book a token. What does not fit drops it, until a whole book comes."""
+    """One book a token. What does not fit drops it, until a whole book comes.
+
+    Changes are only kept as they come, as nearly every copy is thrown away without having been asked for.
+    """
 
     def __init__(self) -> None:
-        self._books: dict[str, OrderBook] = {}
+        self._copies: dict[str, _Copy] = {}
         self._heard_ns = 0
 
     def take(self, msg: Message) -> None:
         """Follow a message of the feed, or an answer to a request; one that is older than the copy changes nothing."""
         if not isinstance(msg, ABOUT_BOOKS):
             return
-        book = self._books.get(msg.token_id)
+        self._heard_ns = msg.ts_ns
+        copy = self._copies.get(msg.token_id)
+        if type(msg) is VenuePriceChange:
+            if copy is not None:
+                for change in msg.changes:
+                    copy.changes[change[0], change[2]] = change
+                copy.last = msg
+            return
         try:
             if isinstance(msg, VenueBook):
-                if msg.source == "ws" or book is None or time_ms(msg.venue_ts) >= time_ms(book.venue_ts):
-                    self._books[msg.token_id] = OrderBook.from_message(msg, book)
-            elif book is not None:
-                book.follow(msg)
+                if msg.source == "ws" or copy is None or time_ms(msg.venue_ts) >= time_ms(copy.venue_ts):
+                    previous = None if copy is None else copy.put_together()
+                    self._copies[msg.token_id] = _Copy(OrderBook.from_message(msg, previous))
+            elif copy is not None:
+                copy.put_together().follow(msg)
         except BadFrame:
-            self._books.pop(msg.token_id, None)  # the book builder refuses and counts the same message
-        self._heard_ns = msg.ts_ns
+            self._copies.pop(msg.token_id, None)  # the book builder refuses and counts the same message
 
     def drop(self, token_id: str) -> str:
         """Forget a token's book; its market, "" if there was no book."""
-        book = self._books.pop(token_id, None)
-        return "" if book is None else book.market
+        copy = self._copies.pop(token_id, None)
+        return "" if copy is None else copy.book.market
 
     def drop_all(self, token_ids: Iterable[str]) -> None:
         """Forget the books of these tokens."""
         for token_id in token_ids:
-            self._books.pop(token_id, None)
+            self._copies.pop(token_id, None)
 
     def keep_only(self, token_ids: Collection[str]) -> None:
         """Forget the books of all other tokens."""
         wanted = frozenset(token_ids)
-        self._books = {token_id: book for token_id, book in self._books.items() if token_id in wanted}
+        self._copies = {token_id: copy for token_id, copy in self._copies.items() if token_id in wanted}
 
     def current(self, topic: str) -> Iterator[VenueBook]:
         """The books of every topic of ``feed`` that begins so."""
-        for token_id, book in list(self._books.items()):
-            if f"feed.{token_id}\0".startswith(topic):
-                yield book.to_venue_book(self._heard_ns)
+        for token_id, copy in list(self._copies.items()):
+            if not f"feed.{token_id}\0".startswith(topic):
+                continue
+            try:
+                book = copy.put_together()
+            except BadFrame:
+                self._copies.pop(token_id, None)
+                continue
+            yield book.to_venue_book(self._heard_ns)

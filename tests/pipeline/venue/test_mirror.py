@@ -1,4 +1,8 @@
-from pipeline.messages.market import BookSource, VenueBook, VenuePriceChange
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.market.book import OrderBook
+from pipeline.messages.market import BookSource, TickSizeChange, VenueBook, VenuePriceChange, VenueTrade
 from pipeline.venue.mirror import Mirror
 
 
@@ -47,3 +51,43 @@ def test_what_cannot_be_applied_drops_the_copy() -> None:
     assert sizes(mirror) == []
     mirror.take(change())
     assert sizes(mirror) == []
+
+
+Changes = st.tuples(
+    st.sampled_from(["0.10", "0.20", "0.30", "0.70"]), st.sampled_from(["0", "5", "7.5"]), st.sampled_from(["BUY", "SELL"])
+)
+Events = st.lists(
+    st.one_of(st.lists(Changes, min_size=1, max_size=3), st.sampled_from(["trade", "tick", "book", "asked"])), max_size=12
+)
+
+
+@given(Events)
+def test_a_copy_is_the_book_that_every_message_applied_in_turn_gives(events: list[list[tuple[str, str, str]] | str]) -> None:
+    mirror, plain = Mirror(), OrderBook.from_message(book("1"))
+    mirror.take(book("1"))
+    for number, event in enumerate(events, start=2):
+        match event:
+            case "trade":
+                trade = VenueTrade(ts_ns=number, token_id="1", market="m", venue_ts="9", price="0.5", size="1", side="BUY")
+                plain.follow(trade)
+                mirror.take(trade)
+            case "tick":
+                tick = TickSizeChange(
+                    ts_ns=number, token_id="1", market="m", venue_ts="9", old_tick_size="0.01", new_tick_size="0.001"
+                )
+                plain.follow(tick)
+                mirror.take(tick)
+            case "book":
+                plain = OrderBook.from_message(book(str(number)), plain)
+                mirror.take(book(str(number)))
+            case "asked":
+                assert list(mirror.current("feed.1\0"))
+            case list():
+                msg = VenuePriceChange(
+                    ts_ns=number, token_id="1", market="m", venue_ts=str(number), hash=f"h{number}", changes=tuple(event)
+                )
+                plain.follow(msg)
+                mirror.take(msg)
+    [copy] = mirror.current("feed.")
+    wanted = plain.to_venue_book(copy.ts_ns)
+    assert copy == wanted
