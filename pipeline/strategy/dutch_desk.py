@@ -92,6 +92,7 @@ class DutchDesk:
         self._heap: list[tuple[int, str]] = []
         self._cheap: set[str] = set()
         self._closed = False
+        self._frame_ns = 0
 
     # --- what comes in ---------------------------------------------------------------------------------------------
 
@@ -119,12 +120,20 @@ class DutchDesk:
         event.note(book)
         if event.name in self._runs:
             return self._advance(self._runs[event.name], now_ns)
+        if now_ns < event.quiet_until_ns:
+            return ()
         cheap = event.looks_cheap("NO") or event.looks_cheap("YES")
         if cheap or event.name in self._cheap:
             # Also once after it was cheap, so that what was waited for is given up.
             (self._cheap.add if cheap else self._cheap.discard)(event.name)
-            return self._look(event, now_ns)
+            return self._prompted(event, book, now_ns)
         return ()
+
+    def _prompted(self, event: EventSet, book: BookSnapshot, now_ns: int) -> Iterator[Message]:
+        """Weigh a set because of a book; a decision says which frame it came with."""
+        self._frame_ns = book.frame_ns
+        yield from self._look(event, now_ns)
+        self._frame_ns = 0
 
     def on_snapshot(self, snapshot: ExecSnapshot, now_ns: int) -> Iterator[Message]:
         """All that the executor holds."""
@@ -228,6 +237,8 @@ class DutchDesk:
             return
         if found.kind == "hopeless":
             told.quiet_until_ns = now_ns + HOPELESS_NS
+            if all(event.refusals.get(each, "") for each in FORMS if event.tokens(each)):
+                event.quiet_until_ns = told.quiet_until_ns
         if found.recheck_ns and not told.kinds.get("recheck"):
             # The other outcome's book may come in the next message: only what lasts is told.
             told.kinds["recheck"] = now_ns + found.recheck_ns
@@ -287,6 +298,7 @@ class DutchDesk:
             decided_ns=now_ns,
             expected_profit_e6=found.plan.profit_e6 - found.miss_cost_e6,
             intents=0,
+            frame_ns=self._frame_ns,
         )
         deadline_ns = now_ns + rules.deadline_ns
         machine = MultiLeg(

@@ -22,7 +22,7 @@ class EventSet:
     """The tokens of one set, and the sums of their best asks, kept as books change.
 
     ``yes`` and ``no`` are aligned with ``markets``; ``no`` is empty for the outcomes of one generic market. ``refusals`` say for each
-    form why it may not be traded whatever the prices, "" if it may.
+    form why it may not be traded whatever the prices, "" if it may. Until ``quiet_until_ns`` nothing about it is worth a look.
     """
 
     name: str
@@ -31,6 +31,7 @@ class EventSet:
     yes: tuple[str, ...]
     no: tuple[str, ...] = ()
     refusals: dict[Form, str] = field(default_factory=dict)
+    quiet_until_ns: int = 0
     _asks: dict[str, int] = field(default_factory=dict)
     _yes_total_e6: int = 0
     _yes_missing: int = 0
