@@ -46,15 +46,18 @@ def parse_change_e6(text: str) -> int:
 class BookSide:
     """The levels of one side. ``prices`` rise; ``sizes`` has the same keys; ``texts`` too where the venue's text is kept."""
 
-    __slots__ = ("prices", "sizes", "texts")
+    __slots__ = ("joined", "prices", "sizes", "texts")
 
     def __init__(self) -> None:
         self.prices: list[int] = []
         self.sizes: dict[int, int] = {}
         self.texts: dict[int, str] = {}
+        self.joined: str | None = None
+        """The hashed form of all levels while it is known: most batches change one side, and joining is most of what a hash costs."""
 
     def put(self, price_e6: int, size_e6: int, text: str) -> int:
         """Give a level its total size, 0 for none; returns the change of its size."""
+        self.joined = None
         old = self.sizes.get(price_e6)
         if size_e6:
             if old is None:
@@ -239,9 +242,12 @@ class OrderBook:
 
     def levels_state(self, venue_ts: str) -> HashState:
         """The hash state of all levels at the venue's timestamp; only for a book that keeps texts."""
-        bids = ",".join(map(self.bids.texts.__getitem__, self.bids.prices))
-        asks = ",".join(map(self.asks.texts.__getitem__, reversed(self.asks.prices)))
-        return levels_state(self.market, self.token_id, venue_ts, bids, asks)
+        bids, asks = self.bids, self.asks
+        if bids.joined is None:
+            bids.joined = ",".join(map(bids.texts.__getitem__, bids.prices))
+        if asks.joined is None:
+            asks.joined = ",".join(map(asks.texts.__getitem__, reversed(asks.prices)))
+        return levels_state(self.market, self.token_id, venue_ts, bids.joined, asks.joined)
 
     def to_venue_book(self, ts_ns: int, source: BookSource = "mirror") -> VenueBook:
         """The book as a message that ``from_message`` turns back into the same book: levels in hash order, all fields known."""

@@ -51,7 +51,11 @@ def line_of(msg: Message) -> Line | None:
     """The line for a message; None for kinds that are not recorded."""
     match msg:
         case RawFrame():
-            return _with_data(Line(kind="ws_in", ts_ns=msg.ts_ns, link=msg.link_id, mono_ns=msg.mono_ns), msg.data)
+            try:
+                text = msg.data.decode()
+            except UnicodeDecodeError:
+                return _with_data(Line(kind="ws_in", ts_ns=msg.ts_ns, link=msg.link_id, mono_ns=msg.mono_ns), msg.data)
+            return Line(kind="ws_in", ts_ns=msg.ts_ns, link=msg.link_id, mono_ns=msg.mono_ns, text=text)
         case FrameSent():
             return _with_data(Line(kind="ws_out", ts_ns=msg.ts_ns, link=msg.link_id, mono_ns=msg.mono_ns), msg.data)
         case RestBody():
