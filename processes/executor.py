@@ -40,6 +40,7 @@ from pipeline.trading.markouts import Markouts
 from pipeline.trading.policy import FeedPolicy
 from pipeline.trading.rate_limits import RateLimits
 from pipeline.trading.readiness import Readiness
+from pipeline.trading.reward_meter import RewardMeter
 from pipeline.venue.fake_state import FakeVenueState
 from pipeline.venue.relayer import Relayer
 from pipeline.venue.relayers import relayer_of
@@ -52,10 +53,10 @@ class Executor(Stage):
     """Carry out commands: risk first, then the durable record, then the relayer, then what became of it.
 
     In: ``command``, ``operator``, ``book``, ``universe``, ``committed``. Out: ``exec``, ``persist.durable``, ``persist.lossy`` (the mids
-    after our trades). State: orders, positions, counters and the halt, folded from its own journal by ``recover``; books and markets
-    come again by themselves. No order is taken before the writer has said what it holds of this producer's records, nor before every
-    followed token has a book, or ``books_wait_ns`` have passed. ``standing`` gives what an operator left on disk while nobody was
-    there to hear it.
+    after our trades, estimated rewards). State: orders, positions, counters and the halt, folded from its own journal by ``recover``;
+    books and markets come again by themselves. No order is taken before the writer has said what it holds of this producer's records,
+    nor before every followed token has a book, or ``books_wait_ns`` have passed. ``standing`` gives what an operator left on disk while
+    nobody was there to hear it.
     """
 
     role: ClassVar[str] = "executor"
@@ -77,6 +78,7 @@ class Executor(Stage):
         self.desk = Dispatcher(relayer, limits, mode, self.followed, rates, batch_wait_ns)
         self.readiness = Readiness(books_wait_ns)
         self.markouts = Markouts(partial(self.followed.trusted_mid_e6, allowed=limits.policy.allowed(mode)))
+        self.rewards = RewardMeter(mode, self.followed)
         self._standing = standing
         self._now_ns = 0
         self._told_state: VenueState = "normal"
@@ -133,11 +135,15 @@ class Executor(Stage):
 
     def next_timer_ns(self) -> int | None:
         """The relayer's next turn, what waits for time, or the end of the wait for books."""
-        return earliest(self.relayer.next_timer_ns(), self.desk.next_ns(), self.readiness.due_ns, self.markouts.next_ns())
+        reward_ns = self.rewards.next_ns(self._now_ns) if self.ledger.open else None
+        due = (self.relayer.next_timer_ns(), self.desk.next_ns(), self.readiness.due_ns)
+        return earliest(*due, self.markouts.next_ns(), reward_ns)
 
     def on_timer(self, now_ns: int) -> Iterator[Message]:
         """What is due."""
+        self._now_ns = now_ns
         yield from self.markouts.due(now_ns)
+        yield from self.rewards.look(self.ledger.open.values(), now_ns)
         yield from self._marked(self.desk.apply(self.relayer.tick(now_ns), now_ns), now_ns)
         yield from self._marked(self.desk.tick(now_ns), now_ns)
         yield from self._news(now_ns)
@@ -191,6 +197,7 @@ class Executor(Stage):
                 return self.desk.apply((msg,), now_ns)
             case MarketUniverse():
                 self.followed.on_universe(msg.markets)
+                self.rewards.on_universe(msg.markets)
                 return self.desk.apply(self.relayer.on_universe(msg, now_ns), now_ns)
             case MarketResolved():
                 return self.desk.settle(self.relayer.on_resolved(msg, now_ns), msg, now_ns)
