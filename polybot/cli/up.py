@@ -21,7 +21,7 @@ from polybot.cli.live_view import LiveView, death_lines, plain_line
 from polybot.cli.onlooker import Onlooker
 from polybot.cli.options import config_option
 from polybot.cli.up_plan import Asked, UpPlan, plan_up
-from polybot.cli.up_summary import print_summary, stored_rows, summarise
+from polybot.cli.up_summary import print_summary, read_stored, summarise
 from processes.child_output import FileOutput, role_stream
 from processes.options import new_session_id
 from processes.supervisor import StopSignals, Supervisor
@@ -134,7 +134,7 @@ class Session:
             self.model,
             session_id=session_id,
             seconds=seconds,
-            rows=stored_rows(settings.db.url),
+            stored=read_stored(settings.db.url),
             db_url=settings.db.url,
             run_dir=str(supervisor.run_dir),
         )

@@ -16,7 +16,10 @@ from polybot.cli.output import print_json, print_table, show_dollars
 
 @dataclass(frozen=True)
 class UpSummary:
-    """``verified_percent`` is of the books seen; ``rows`` counts the whole database by table; PnL is simulated, in dollars, as text."""
+    """``verified_percent`` is of the books seen; ``rows`` counts the whole database by table; PnL is simulated, in dollars, as text.
+
+    Rows and PnL are the database's, so that the summary and `polybot pnl` say the same to the cent; None is unknown.
+    """
 
     session_id: str
     duration_s: int
@@ -26,14 +29,14 @@ class UpSummary:
     verified: int
     quotes_placed: int
     fills: int
-    simulated_pnl: str
+    simulated_pnl: str | None
     restarts: int
     drops: int
     gaps: int
     rows: dict[str, int] = field(default_factory=dict)
     db_url: str = ""
     run_dir: str = ""
-    pnl_e6: int = 0
+    pnl_e6: int | None = None
 
     @property
     def verified_percent(self) -> int | None:
@@ -41,21 +44,31 @@ class UpSummary:
         return 100 * self.verified // self.books if self.books else None
 
 
-def stored_rows(db_url: str) -> dict[str, int]:
-    """Rows of the main tables; {} without a database."""
+@dataclass(frozen=True)
+class Stored:
+    """What the database holds at the end: rows of the main tables, and the profit that `polybot pnl` shows (None: unknown)."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    pnl_e6: int | None = None
+
+
+def read_stored(db_url: str) -> Stored:
+    """Read it; nothing without a database."""
     from pipeline.store.open import open_store
+    from pipeline.store.pnl import read_books
     from pipeline.store.status import main_counts
 
     try:
         with open_store(db_url, read_only=True) as store, store.connect() as conn:
-            return main_counts(conn)
+            books = read_books(conn)
+            profits = [account.pnl_e6(books.marks) for account in books.accounts.values()]
+            known = [profit for profit in profits if profit is not None]
+            return Stored(main_counts(conn), sum(known) if len(known) == len(profits) else None)
     except BadInput:
-        return {}
+        return Stored()
 
 
-def summarise(
-    model: PipelineModel, *, session_id: str, seconds: int, rows: dict[str, int], db_url: str, run_dir: str
-) -> UpSummary:
+def summarise(model: PipelineModel, *, session_id: str, seconds: int, stored: Stored, db_url: str, run_dir: str) -> UpSummary:
     """The figures of a session that has ended."""
     totals = [status.totals for status in model.statuses]
     return UpSummary(
@@ -67,14 +80,14 @@ def summarise(
         verified=model.trusted,
         quotes_placed=max(model.placed, model.total(EXECUTOR, "submitted")),
         fills=max(model.fills, model.total(EXECUTOR, "fills")),
-        simulated_pnl=format_e6(model.pnl_e6()),
+        simulated_pnl=None if stored.pnl_e6 is None else format_e6(stored.pnl_e6),
         restarts=sum(status.restarts for status in model.statuses),
         drops=sum(total.get("dropped", 0) + total.get("dropped_rows", 0) for total in totals),
         gaps=sum(total.get("gaps", 0) for total in totals),
-        rows=rows,
+        rows=stored.rows,
         db_url=db_url,
         run_dir=run_dir,
-        pnl_e6=model.pnl_e6(),
+        pnl_e6=stored.pnl_e6,
     )
 
 
@@ -98,7 +111,7 @@ def print_summary(summary: UpSummary, as_json: bool) -> None:
             ("books verified", percent),
             ("quotes placed", f"{summary.quotes_placed:,}"),
             ("fills", f"{summary.fills:,}"),
-            ("simulated PnL", show_dollars(summary.pnl_e6)),
+            ("simulated PnL", "unknown" if summary.pnl_e6 is None else show_dollars(summary.pnl_e6)),
             ("rows in the database", f"{sum(summary.rows.values()):,}"),
             ("restarts", f"{summary.restarts}"),
             ("messages dropped", f"{summary.drops:,}"),

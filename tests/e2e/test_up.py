@@ -7,12 +7,14 @@ import re
 import signal
 import socket
 import sys
+from decimal import Decimal
 
 import pytest
 
 from pipeline.messages.edges import RawFrame
 from pipeline.recording.source import open_frames
 from pipeline.store.open import open_store
+from pipeline.store.pnl import read_books
 from pipeline.store.status import main_counts
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
@@ -29,7 +31,10 @@ def test_it_shows_books_and_quotes_and_ends_by_itself(up):
     assert (summary["restarts"], summary["drops"], summary["gaps"]) == (0, 0, 0)
     assert summary["duration_s"] == 6
     with open_store(pipeline.db_url, read_only=True) as store, store.connect() as conn:
-        rows = main_counts(conn)
+        rows, books = main_counts(conn), read_books(conn)
+    assert Decimal(summary["simulated_pnl"]) * 1_000_000 == sum(
+        account.pnl_e6(books.marks) for account in books.accounts.values()
+    )
     assert rows == summary["rows"]
     assert rows["orders"] >= summary["quotes_placed"]  # those that risk refused are stored too
     assert rows["fills"] == summary["fills"]
