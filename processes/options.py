@@ -23,6 +23,7 @@ from pipeline.base.clock import EventClock, SystemClock
 from pipeline.base.config import Config, load_config
 from pipeline.base.errors import PolybotError, RoleTaken
 from pipeline.base.log import LEVELS, get_logger, set_up_logging
+from pipeline.base.memory import settle
 from pipeline.bus.compose import journal_path
 from pipeline.bus.edge import AsyncEdge
 from pipeline.bus.runner import Runner, RunnerOptions
@@ -119,6 +120,7 @@ def run_process(
             # A recording is played on its own time: whoever hears it lives then.
             clock = EventClock() if settings.venue.name == "recording" else SystemClock()
             runner = Runner(stage, identity, clock, transport, context, edges=edges, inline=inline, options=options)
+            settle()
             runner.run(lambda: not stop.is_set())
         except PolybotError:
             raise

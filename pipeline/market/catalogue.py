@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from pipeline.base.units import parse_e6
 from pipeline.messages.market import Market
@@ -11,6 +12,7 @@ TICK_SIZES: tuple[str, ...] = ("0.1", "0.01", "0.005", "0.0025", "0.001", "0.000
 """The price grids the venue uses, coarse to fine (CLOB client constants, seen 2026-11)."""
 
 
+@lru_cache(maxsize=1_024)
 def tick_size_e6(tick_size: str) -> int:
     """A price grid in millionths of a dollar. Raises ValueError for what cannot be one."""
     value = parse_e6(tick_size)
