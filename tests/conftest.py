@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("polybot", deadline=None)  # a busy machine is slow, not wrong
+settings.register_profile("polybot", deadline=None, max_examples=50)  # a busy machine is slow, not wrong
 settings.load_profile("polybot")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
@@ -324,6 +324,7 @@ def test_a_broken_invariant_is_raised(store: Store, writer: Writer) -> None:
         writer.on_timer(NOW + 100 * MS)
 
 
+@settings(max_examples=20)  # each makes a database
 @given(
     st.lists(st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["run-1", "run-2"]), st.integers(0, 5)), max_size=20),
     st.integers(1, 12),

@@ -1,6 +1,6 @@
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.messages.records import AuditRecord, FillRecord, HaltRecord, OrderRecord
@@ -130,6 +130,7 @@ def test_a_failed_transaction_leaves_neither_record_nor_projection(store: Store)
         assert list_orders(conn) == []
 
 
+@settings(max_examples=20)  # each makes a database
 @given(st.lists(st.tuples(st.integers(1, 12), st.integers(1, 6)), max_size=12))
 def test_any_order_of_resends_stores_each_record_once(batches: list[tuple[int, int]]) -> None:
     whole = records(*(msgspec.structs.replace(ORDER, filled_e6=number) for number in range(20)))

@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.messages.records import (
@@ -79,6 +79,7 @@ def test_the_state_in_force_when_the_kept_time_begins_stays(store: Store) -> Non
         assert conn.exec_driver_sql(left).all() == [(1, "yes", 20), (1, "no", 30), (1, "yes", 60)]
 
 
+@settings(max_examples=20)  # each makes a database
 @given(
     st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(0, 30)), max_size=30),
     st.lists(st.tuples(st.integers(0, 31), st.integers(1, 9)), max_size=6),

@@ -1,5 +1,5 @@
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.messages.market import Level
@@ -92,6 +92,7 @@ def test_modes_and_strategies_are_kept_apart(store: Store) -> None:
         assert [fill.trade_id for fill in list_fills(conn, strategy="dutch_book")] == ["t-2"]
 
 
+@settings(max_examples=15)  # each makes a database
 @given(
     st.lists(
         st.tuples(
