@@ -50,8 +50,8 @@ class Markouts:
                 del past[0]
 
     def on_fill(self, fill: Fill, now_ns: int) -> None:
-        """One of our orders traded: the mid of now, and the later ones when they are due. What a resolution paid is no trade."""
-        if fill.liquidity == "settlement":
+        """One of our orders traded: the mid of now, and the later ones when they are due. What a resolution or a merge paid is no trade."""
+        if fill.liquidity in ("settlement", "merge"):
             return
         self._noted_now.append(self._noted(fill, 0, now_ns, self._met(fill, now_ns)))
         if len(self._waiting) >= WAITING:

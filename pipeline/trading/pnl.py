@@ -68,7 +68,7 @@ class Attribution:
         holding.trade(trade.side, trade.size_e6, trade.notional_e6, trade.fee_e6)
         if trade.liquidity == "settlement":
             self.settlement_e6 += holding.realised_e6 - realised_e6
-        else:
+        elif trade.liquidity != "merge":
             self.trades += 1
             self._measure(trade)
         if trade.liquidity == "maker":
