@@ -11,6 +11,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,8 +29,11 @@ from pipeline.messages.control import Committed
 from pipeline.messages.records import RunEnded, RunStarted
 
 Tap = Callable[[Arrival], None]
-Envelope = tuple[str, str, str, int]
-"""Stream, producer, run and number: an Arrival without its message."""
+Envelop = Callable[[Message], Arrival]
+"""Puts a message into its envelope: stream, producer, run and number."""
+
+
+Sink = tuple[deque[Any], Envelop | None]
 
 
 class _Seat:
@@ -48,7 +52,7 @@ class _Seat:
         self.take: Callable[[Any, int], Iterable[Message]] = plan.stage.handle if self.is_plain else plan.stage.receive
         self.next_timer_ns = plan.stage.next_timer_ns
         self.routes: dict[type[Message], tuple[tuple[Stream, tuple[_Seat, ...]], ...]] = {}
-        self.sinks: dict[type[Message], tuple[tuple[deque[Any], Envelope | None], ...]] = {}
+        self.sinks: dict[type[Message], tuple[Sink, ...]] = {}
         self.edge_of: dict[type[Message], InlineEdge] = {kind: edge for edge in plan.edges for kind in edge.accepts}
 
     def put(self, arrival: Arrival) -> None:
@@ -58,6 +62,10 @@ class _Seat:
     def hear(self, msg: Message) -> None:
         """Add what an edge said."""
         self.put(Arrival(EDGE, self.role, self.run_id, 0, msg))
+
+
+Turn = tuple[deque[Any], bool, Callable[[Any, int], Iterable[Message]], dict[type[Message], tuple[Sink, ...]], _Seat]
+"""What a turn of a seat needs, at hand: its inbox, ``is_plain``, ``take``, ``sinks``, and the seat."""
 
 
 class Lockstep:
@@ -81,7 +89,7 @@ class Lockstep:
         self.session_id, self.source, self.body, self._tap = session_id, source, body, tap
         known = {plan.stage.role: plan for plan in (p if isinstance(p, StagePlan) else StagePlan(p) for p in plans)}
         self._seats = [_Seat(known[role], f"{session_id}.{role}") for role in ROLES if role in known]
-        self._turns = [(seat.inbox, seat.is_plain, seat.take, seat.sinks, seat) for seat in self._seats]
+        self._turns: list[Turn] = [(seat.inbox, seat.is_plain, seat.take, seat.sinks, seat) for seat in self._seats]
         by_role = {seat.role: seat for seat in self._seats}
         for seat in self._seats:
             for kind, streams in routes(seat.role).items():
@@ -91,7 +99,7 @@ class Lockstep:
                 seat.routes[kind] = routed
                 if tap is None and kind is not Committed and all(stream.when_full != "journal" for stream in streams):
                     seat.sinks[kind] = tuple(
-                        (to.inbox, None if to.is_plain else (stream.name, seat.role, seat.run_id, 0))
+                        (to.inbox, None if to.is_plain else partial(Arrival, stream.name, seat.role, seat.run_id, 0))
                         for stream, receivers in routed
                         for to in receivers
                     )
@@ -157,15 +165,17 @@ class Lockstep:
 
     def run_until_idle(self) -> None:
         """Handle messages until nobody has one; time moves only as far as they say."""
+        for turn in self._turns:
+            if turn[0]:
+                self._take_turns(turn, turn[0].popleft())
+                return
+
+    def _take_turns(self, turn: Turn, item: Any) -> None:
+        """Handle one message, which is nobody's yet, and then messages until nobody has one."""
         turns, clock = self._turns, self.clock
         now_ns = clock.now_ns()
         while True:
-            for inbox, is_plain, take, sinks, seat in turns:  # noqa: B007 - of the first that has a message, used below
-                if inbox:
-                    break
-            else:
-                return
-            item = inbox.popleft()
+            _, is_plain, take, sinks, seat = turn
             ts_ns = item.ts_ns if is_plain else item.message.ts_ns
             if ts_ns > now_ns:
                 clock.advance(ts_ns)
@@ -176,8 +186,14 @@ class Lockstep:
                 if straight is None:
                     self._send(seat, msg)
                     continue
-                for to, envelope in straight:
-                    to.append(msg if envelope is None else Arrival(*envelope, msg))
+                for to, envelop in straight:
+                    to.append(msg if envelop is None else envelop(msg))
+            for turn in turns:
+                if turn[0]:
+                    break
+            else:
+                return
+            item = turn[0].popleft()
 
     def next_ns(self) -> int | None:
         """When the next timer of a stage or an edge is due."""
@@ -230,7 +246,8 @@ class Lockstep:
 
         The same as asking for the next timer after each message, without asking those that cannot be due.
         """
-        clock, inbox, drain = self.clock, seat.inbox, self.run_until_idle
+        advance, take_turns = self.clock.advance, self._take_turns
+        turn = next(turn for turn in self._turns if turn[4] is seat)
         timers = [known.next_timer_ns for known in self._seats if type(known.stage).next_timer_ns is not Stage.next_timer_ns]
         timers += [other.next_ns for other, _ in self._edges if other is not edge]
         messages = edge.ahead(to_ns)
@@ -241,12 +258,8 @@ class Lockstep:
                 if due_ns is not None and due_ns <= ts_ns:
                     self._let_others(edge, ts_ns)
                     break
-            clock.advance(ts_ns)
-            if seat.is_plain:
-                inbox.append(msg)
-            else:
-                seat.hear(msg)
-            drain()
+            advance(ts_ns)
+            take_turns(turn, msg if seat.is_plain else Arrival(EDGE, seat.role, seat.run_id, 0, msg))
             if until is not None and until():
                 messages.close()
                 return True

@@ -34,6 +34,9 @@ _TS_MS = re.compile(rb'"ts_ms"\s*:\s*"?(\d{1,13})\b')
 _TIMESTAMP = re.compile(rb'"timestamp"\s*:\s*"(\d{1,13})"')
 _BROKEN_GZIP = (EOFError, zlib.error, OSError)
 LATEST_MS = 10**13 - 1
+_SHORT = 1_000
+"""Bytes of a line that cannot nest too deeply for a parser."""
+_NOT_PLAIN = (msgspec.DecodeError, ValueError, RecursionError)
 
 
 class _Time(msgspec.Struct, gc=False):
@@ -110,7 +113,9 @@ def _recording(path: Path) -> FrameSource:
 
 def _lines(path: Path, kind: Literal["frames", "generic"], start_ns: int) -> FrameSource:
     venue = "polymarket" if kind == "frames" else "generic"
-    return FrameSource(path, kind, True, venue, lambda: _json_lines(path, start_ns if kind == "generic" else 0))
+    return FrameSource(
+        path, kind, True, venue, lambda: _json_lines(path, start_ns if kind == "generic" else 0, kind == "generic")
+    )
 
 
 def _first_line(path: Path) -> tuple[bytes, int]:
@@ -167,13 +172,21 @@ def _array(path: Path, whole: bytes, start_ns: int) -> FrameSource:
     return FrameSource(path, "generic" if generic else "frames", True, "generic" if generic else "polymarket", read)
 
 
-def _json_lines(path: Path, start_ns: int) -> Iterator[Message]:
+def _json_lines(path: Path, start_ns: int, plain: bool) -> Iterator[Message]:
+    """Frames with the times that they state; ``plain``: most lines have a ``ts_ms`` of their own."""
     ts_ns = start_ns
-    name = str(path)
+    name, decode = str(path), _time.decode
     with open_bytes(path) as stream:
         try:
             for number, line in enumerate(stream, 1):
-                ts_ms = _stated_ms(line)
+                ts_ms = None
+                if plain and len(line) < _SHORT:
+                    try:
+                        ts_ms = decode(line).ts_ms
+                    except _NOT_PLAIN:
+                        ts_ms = None
+                if ts_ms is None or not 0 <= ts_ms <= LATEST_MS:
+                    ts_ms = _stated_ms(line)
                 if ts_ms is not None:
                     ts_ns = ts_ms * NS_PER_MS
                 elif b'"timestamp"' in line:
@@ -189,13 +202,6 @@ def _stated_ms(line: bytes) -> int | None:
     """The ``ts_ms`` of a generic frame, wherever it stands in the line; None if it has none."""
     if b'"ts_ms"' not in line:
         return None
-    if not nests_too_deeply(line):
-        try:
-            ts_ms = _time.decode(line).ts_ms
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            ts_ms = None
-        if ts_ms is not None and 0 <= ts_ms <= LATEST_MS:
-            return ts_ms
     found = _TS_MS.search(line)
     return None if found is None else int(found[1])
 
