@@ -122,23 +122,25 @@ class Gateway(Stage):
     def _frame(self, frame: RawFrame, now_ns: int) -> Iterable[Message]:
         if self._record is not None:
             self._record(frame)
-        self._counts["frames"] += 1
-        known = len(self.decoder.counts)
+        counts, decoder = self._counts, self.decoder
+        counts["frames"] += 1
+        known = len(decoder.counts)
         try:
-            found = self.decoder.decode(frame.data, frame.ts_ns)
+            found = decoder.decode(frame.data, frame.ts_ns)
         except BadFrame as error:
             if self._watch is not None:
                 self._watch.frame(frame.link_id, frame.ts_ns, (), True)
             return self._refuse(frame, error, now_ns)
-        if len(self.decoder.counts) != known:
-            name = next(reversed(self.decoder.counts))
+        if len(decoder.counts) != known:
+            name = next(reversed(decoder.counts))
             if name.startswith("unknown:"):
                 get_logger().warning(events.EVENT_UNKNOWN, event_type=name.partition(":")[2], where=frame.where or frame.link_id)
-        self._counts["messages"] += len(found)
+        counts["messages"] += len(found)
         if self._watch is not None:
             found = self._watch.about_followed(found)
             self._watch.frame(frame.link_id, frame.ts_ns, found, bool(found) or frame.data.strip() not in HEARTBEATS)
-        found = self._carriers.one_feed(frame.link_id, found)
+        if self._carriers.arbiter is not None:
+            found = self._carriers.one_feed(frame.link_id, found)
         if self._mirror is not None or not self._wanted.is_idle:
             for msg in found:
                 self._take(msg)

@@ -12,6 +12,8 @@ DEEPEST = 64
 """No frame, answer or recording of this field nests a tenth as deep."""
 
 _FEW = 1_000
+SHORT = _FEW
+"""Bytes of a text that is too short to nest too deeply: where every microsecond counts, it need not be asked about."""
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from pipeline.base.errors import BadFrame
-from pipeline.base.nesting import nests_too_deeply
+from pipeline.base.nesting import SHORT, nests_too_deeply
 from pipeline.messages import Message
 from pipeline.messages.market import BookSource, VenueBook
 from pipeline.venue import generic
 from pipeline.venue.events import EVENT_TYPES, VenueEvent, event_of, to_book, to_messages
-from pipeline.venue.generic import GenericRules
+from pipeline.venue.generic import GenericRules, decode_plain, to_message
 
 HEARTBEATS = (b"PONG", b"PING")
 HEARTBEAT = "heartbeat"
@@ -44,12 +44,12 @@ class FrameDecoder:
 
     def decode(self, data: bytes, ts_ns: int) -> list[Message]:
         """The messages of one frame received at ``ts_ns``, in its order. Raises BadFrame; then nothing was counted."""
-        if nests_too_deeply(data):
+        if len(data) >= SHORT and nests_too_deeply(data):
             raise BadFrame("nested too deeply")
         if self._generic_last:
-            frame = generic.decode_plain(data)
+            frame = decode_plain(data)
             if frame is not None:
-                found = generic.to_message(frame, ts_ns, self.rules)
+                found = to_message(frame, ts_ns, self.rules)
                 if type(found) is str:
                     self._count([found])
                     return []
@@ -112,7 +112,7 @@ class FrameDecoder:
             return self._venue(event_of(tree, name), ts_ns, skipped)
         frame = generic.frame_of(tree)
         self._generic_last = True
-        found = generic.to_message(frame, ts_ns, self.rules)
+        found = to_message(frame, ts_ns, self.rules)
         if isinstance(found, str):
             skipped.append(found)
             return []
@@ -151,7 +151,7 @@ def decode_books(body: bytes, ts_ns: int, source: BookSource, rules: GenericRule
         if "asset_id" in item:
             books.append(to_book(event_of({**item, "event_type": "book"}, "book"), ts_ns, source))
             continue
-        found = generic.to_message(generic.frame_of({"type": "snapshot", **item}), ts_ns, rules or GenericRules(), source)
+        found = to_message(generic.frame_of({"type": "snapshot", **item}), ts_ns, rules or GenericRules(), source)
         if not isinstance(found, VenueBook):
             raise BadFrame("expected a snapshot of a book")
         books.append(found)
