@@ -28,6 +28,7 @@ CONFIG = """
 rate_per_s = 300
 binary_markets = 3
 event_markets = 2
+decoys = false
 [venue]
 reconnect_min_ms = 100
 reconnect_max_ms = 400
@@ -71,7 +72,7 @@ class Watcher:
 
     def is_fine(self) -> bool:
         alive = [book for book in self.latest.values() if book.state != "DEAD"]
-        return len(self.latest) == 10 and all(book.state in FINE for book in alive)
+        return len(self.latest) == len(self.pipeline.model.tokens()) == 10 and all(book.state in FINE for book in alive)
 
     def doubts(self, *words: str) -> list[BookSnapshot]:
         """Books that were not fine, with these words in the reason."""
@@ -197,4 +198,4 @@ def test_a_resolved_market_is_dead_and_its_state_and_reason_are_stored(watcher: 
         return {(state["state"], state["reason"]) for state in states} == {("DEAD", watcher.latest[token].reason)}
 
     watcher.until(stored, 5, "both tokens dead in the database")
-    assert sum(book.state == "DEAD" for book in watcher.latest.values()) == 2
+    watcher.until(lambda: sum(book.state == "DEAD" for book in watcher.latest.values()) == 2, 2, "two dead books")
