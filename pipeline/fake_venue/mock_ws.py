@@ -16,7 +16,6 @@ from websockets.sync.server import Server, ServerConnection, serve
 from pipeline.base.errors import BadInput
 from pipeline.fake_venue.server import bind
 
-
 CLOSE_TIMEOUT_S = 0.5
 """A client that has left does not answer a close; nobody waits long for it."""
 
