@@ -24,8 +24,12 @@ def test_each_role_killed_comes_back_and_books_are_verified_again(up):
         killed_ns = time.time_ns()
         began = time.monotonic()
         os.kill(before[role], signal.SIGKILL)
-        pipeline.until(lambda role=role, before=before: pipeline.pids()[role] != before[role], PATIENCE_S, f"{role} started again")
-        pipeline.until(lambda since=killed_ns: _verified_since(pipeline, since), PATIENCE_S, f"verified books after {role} was killed")
+        pipeline.until(
+            lambda role=role, before=before: pipeline.pids()[role] != before[role], PATIENCE_S, f"{role} started again"
+        )
+        pipeline.until(
+            lambda since=killed_ns: _verified_since(pipeline, since), PATIENCE_S, f"verified books after {role} was killed"
+        )
         took[role] = round(time.monotonic() - began, 2)
         placed = pipeline.model.placed
         pipeline.until(lambda placed=placed: pipeline.model.placed > placed, PATIENCE_S, f"new orders after {role} was killed")
