@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.tape import write_paced_recording
 from pipeline.base.config import Config, load_config
+from pipeline.base.errors import CrashLoop
 from pipeline.bus.topology import BOOK_BUILDER, EXECUTOR, GATEWAY, ROLES
 from processes.child_output import FileOutput
 from processes.fake_settings import fake_addresses
@@ -30,6 +31,8 @@ WAITS = "POLYBOT_BENCH_WAITS"
 FAKE_VENUE = "fake_venue"
 START_LIMIT_S = 30.0
 SETTLE_S = 3.0
+HEARTBEAT_MS = 200
+"""Totals come with heartbeats; so often that a pace is told to within a per cent."""
 KEPT_UP = 0.98
 """Of the frames that were to come, how many must have been handled for a pace to count as held."""
 LOSSES = ("gaps", "dropped", "dropped_rows", "hash_misses", "resync_gap", "books_failed", "crossed", "invalid", "bad_frames")
@@ -75,15 +78,19 @@ def run_live(rate: int, seconds: float, values: Mapping[str, Mapping[str, Any]] 
         session = new_session_id()
         tape = paced_tape(int(rate * (seconds + SETTLE_S + START_LIMIT_S / 3)))
         commands = tuple(_command(known, timed, tape, rate) for known in read_procfile(find_procfile(PROCFILE_DEMO)))
-        with Supervisor(
-            commands, config, session, FileOutput(run_folder(Path(config.settings.bus.state_dir), session))
-        ) as supervisor:
+        output = FileOutput(run_folder(Path(config.settings.bus.state_dir), session))
+        behind_ms = 0.0
+        deaths: tuple[str, ...] = ()
+        with Supervisor(commands, config, session, output) as supervisor:
             _run_until(supervisor, START_LIMIT_S, lambda: _is_up(supervisor))
             _run_for(supervisor, SETTLE_S)
             before, cpu_before, began = _totals(supervisor), _cpu(supervisor), time.monotonic()
-            behind_ms = _run_for(supervisor, seconds, lambda: _behind_ms(config))
+            try:
+                behind_ms = _run_for(supervisor, seconds, lambda: _behind_ms(config))
+            except CrashLoop as error:
+                deaths = (str(error),)
             after, cpu_after, took = _totals(supervisor), _cpu(supervisor), time.monotonic() - began
-            deaths = tuple(f"{s.role}: {s.last_death or s.restarts}" for s in supervisor.statuses() if s.restarts)
+            deaths += tuple(f"{s.role}: {s.last_death or s.restarts}" for s in supervisor.statuses() if s.restarts)
         waits_ns = tuple((to, on) for to, on in json.loads(waits.read_text())) if waits.is_file() else ()
         change = {role: {name: counts[name] - before[role].get(name, 0) for name in counts} for role, counts in after.items()}
         lost = {f"{role} {name}": by for role, counts in change.items() for name, by in counts.items() if name in LOSSES and by}
@@ -110,7 +117,7 @@ def _config(place: Path, values: Mapping[str, Mapping[str, Any]]) -> Config:
         "fake_venue": {"port": port},
         "polymarket": fake_addresses("127.0.0.1", port),
         "db": {"url": f"sqlite:///{place / 'live.db'}"},
-        "bus": {"state_dir": str(place / "state")},
+        "bus": {"state_dir": str(place / "state"), "heartbeat_ms": HEARTBEAT_MS},
     }
     for section, changed in values.items():
         settings[section] = {**settings.get(section, {}), **changed}
