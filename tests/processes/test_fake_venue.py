@@ -79,7 +79,9 @@ def test_a_port_in_use_is_one_line_and_exit_code_2(config: Path) -> None:
 
 def test_the_same_seed_writes_the_same_recording(config: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        done = CliRunner().invoke(main, ["--config", str(config), "--no-decoys", "--record-to", str(tmp_path / name), "--for", "5"])
+        done = CliRunner().invoke(
+            main, ["--config", str(config), "--no-decoys", "--record-to", str(tmp_path / name), "--for", "5"]
+        )
         assert done.exit_code == 0, done.output
     one, two = ({file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("one", "two"))
     assert one == two and "markets.json" in one
