@@ -17,7 +17,7 @@ PATIENCE_S = 10.0
 
 def test_each_role_killed_comes_back_and_books_are_verified_again(up):
     pipeline = up()
-    pipeline.until(pipeline.trades, 15, "quotes on verified books")
+    pipeline.until(pipeline.trades, 30, "quotes on verified books")
     took = {}
     for role in ("writer", "executor", "strategy", "book_builder", "gateway", "scheduler"):
         before = pipeline.pids()
