@@ -380,7 +380,12 @@ def build(config: Config) -> BookBuilder:
 @click.command()
 @process_options
 def main(config: Config, session_id: str) -> None:
-    """Build order books from the venue's feed, prove them, and publish their tops."""
+    """Build order books from the venue's feed, prove them, and publish their tops.
+
+    \b
+    Example:
+      python -m processes.book_builder --config ./config
+    """
     run_process(build(config), config, session_id)
 
 

@@ -252,7 +252,12 @@ def build(config: Config) -> Executor:
 @click.command()
 @process_options
 def main(config: Config, session_id: str) -> None:
-    """Carry out what strategies ask for: risk checks, the journal, then the relayer."""
+    """Carry out what strategies ask for: risk checks, the journal, then the relayer.
+
+    \b
+    Example:
+      python -m processes.executor --config ./config
+    """
     settings = config.settings
     edges = [FakeVenueState(settings.polymarket.clob_url)] if settings.venue.name == "fake" else []
     run_process(build(config), config, session_id, edges=edges)

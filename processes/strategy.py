@@ -159,7 +159,12 @@ def dutch_book_of(settings: Settings) -> DutchRules | None:
 @click.command()
 @process_options
 def main(config: Config, session_id: str) -> None:
-    """Decide what to quote, from the books and from what is held, and tell the executor."""
+    """Decide what to quote, from the books and from what is held, and tell the executor.
+
+    \b
+    Example:
+      python -m processes.strategy --config ./config
+    """
     run_process(build(config, session_id), config, session_id)
 
 
