@@ -22,6 +22,7 @@ from pipeline.base import events
 from pipeline.base.clock import EventClock, SystemClock
 from pipeline.base.config import Config, load_config
 from pipeline.base.errors import PolybotError, RoleTaken
+from pipeline.base.fault_points import arm_from_environment
 from pipeline.base.log import LEVELS, get_logger, set_up_logging
 from pipeline.base.memory import settle
 from pipeline.bus.compose import journal_path
@@ -104,6 +105,7 @@ def run_process(
     state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     identity = Identity(session_id, new_run_id(session_id, stage.role), stage.role)
     set_up_logging(settings.log.level, role=stage.role, run_id=identity.run_id)
+    arm_from_environment(stage.role)
     stop = stop_when_told()
     run_dir = state_dir / "runs" / session_id
     options = RunnerOptions(
