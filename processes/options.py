@@ -25,6 +25,7 @@ from pipeline.base.errors import PolybotError, RoleTaken
 from pipeline.base.fault_points import arm_from_environment
 from pipeline.base.log import LEVELS, get_logger, set_up_logging
 from pipeline.base.memory import settle
+from pipeline.base.units import NS_PER_MS
 from pipeline.bus.compose import journal_path
 from pipeline.bus.edge import AsyncEdge
 from pipeline.bus.runner import Runner, RunnerOptions
@@ -34,6 +35,10 @@ from processes.fake_settings import with_fake_venue
 
 SESSION = "POLYBOT_SESSION"
 SUPERVISED = "POLYBOT_SUPERVISED"
+LAST_MOMENT_S = 15.0
+"""How long a process may take to stop once its supervisor is gone; a supervisor that lives waits ``[supervisor] stop_timeout_ms``."""
+HUNG = 5
+"""The exit code of a process that did not stop in that time."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -114,13 +119,15 @@ def run_process(
         heartbeat_ms=settings.bus.heartbeat_ms,
         resend_ms=settings.bus.resend_ms,
         source=source,
+        max_backlog_records=settings.bus.max_backlog_records,
+        min_free_bytes=settings.bus.min_free_mb * 1_000_000,
     )
     with role_lock(state_dir, stage.role):
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         transport = choose_transport(settings.bus.transport, state_dir, settings.bus.base_port)
         try:
             # A recording is played on its own time: whoever hears it lives then.
-            clock = EventClock() if settings.venue.name == "recording" else SystemClock()
+            clock = EventClock() if settings.venue.name == "recording" else SystemClock(on_step_back=_tell_step)
             runner = Runner(stage, identity, clock, transport, context, edges=edges, inline=inline, options=options)
             settle()
             runner.run(lambda: not stop.is_set())
@@ -133,8 +140,16 @@ def run_process(
             context.destroy(linger=1_000)
 
 
-def stop_when_told() -> threading.Event:
-    """An event that SIGINT, SIGTERM or (under a supervisor) the end of standard input sets."""
+def _tell_step(step_ns: int) -> None:
+    """The machine's clock was set back; ours goes on, a little slower."""
+    get_logger().warning(events.CLOCK_STEPPED_BACK, step_ms=step_ns // NS_PER_MS)
+
+
+def stop_when_told(patience_s: float = LAST_MOMENT_S) -> threading.Event:
+    """An event that SIGINT, SIGTERM or (under a supervisor) the end of standard input sets.
+
+    When the supervisor is gone, nobody is left to kill a process that hangs: it ends itself ``patience_s`` later.
+    """
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -144,15 +159,17 @@ def stop_when_told() -> threading.Event:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), on_signal)
     if os.environ.get(SUPERVISED):
-        threading.Thread(target=_wait_for_end_of_input, args=(stop,), daemon=True).start()
+        threading.Thread(target=_wait_for_end_of_input, args=(stop, patience_s), daemon=True).start()
     return stop
 
 
-def _wait_for_end_of_input(stop: threading.Event) -> None:
+def _wait_for_end_of_input(stop: threading.Event, patience_s: float) -> None:
     """A supervisor holds our standard input open for as long as it lives."""
     while os.read(sys.stdin.fileno(), 4096):  # unbuffered: a daemon thread inside a buffer is fatal at exit
         pass
     stop.set()
+    time.sleep(patience_s)
+    os._exit(HUNG)
 
 
 class role_lock:

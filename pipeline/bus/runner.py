@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -25,7 +26,8 @@ from pipeline.bus.topology import STREAM, WRITER, sends
 from pipeline.bus.transport import Transport
 from pipeline.bus.wires import Subscribed, Wires
 from pipeline.messages import Message
-from pipeline.messages.control import Committed, EndOfStream, Heartbeat
+from pipeline.messages.control import WRITER_STATE_KEY, Committed, EndOfStream, Heartbeat
+from pipeline.messages.edges import JournalSeen
 from pipeline.messages.records import RunEnded, RunStarted
 
 _STATE_PER_STEP = 200
@@ -47,6 +49,8 @@ class RunnerOptions(msgspec.Struct, frozen=True):
     heartbeat_ms: int = 1_000
     resend_ms: int = 500
     source: str = ""
+    max_backlog_records: int = 100_000
+    min_free_bytes: int = 64_000_000
 
 
 class Runner:
@@ -69,7 +73,9 @@ class Runner:
         self.handled = 0
         self._inline = tuple(inline)
         journal = _open_journal(stage.role, options.journal_path)
-        topics = {} if journal is None else {"committed": [f"committed.{stage.role}@{journal.id}"]}
+        topics = (
+            {} if journal is None else {"committed": [f"committed.{stage.role}@{journal.id}", f"committed.{WRITER_STATE_KEY}"]}
+        )
         self.wires = Wires(stage.role, identity, transport, context, topics=topics)
         self.durable: DurableOutbox | None = None
         if journal is not None:
@@ -90,6 +96,7 @@ class Runner:
         self._resyncs: dict[tuple[str, str], deque[int]] = {}
         self._ended: set[str] = set()
         self._said_dropped = 0
+        self._journal_scarce = False
 
     def _inline_send(self, edge: InlineEdge) -> Callable[[Message], bool]:
         def send(msg: Message) -> bool:
@@ -293,6 +300,7 @@ class Runner:
             self.outbox.send_all(self.stage.reminders())
             if self.durable is not None:
                 self.durable.tick()
+                self._tell_of_journal(self.durable)
         if mono_ns >= self._heads_mono_ns:
             self._heads_mono_ns = mono_ns + _HEADS_MS * NS_PER_MS
             self.wires.send_heads(self.clock.now_ns())
@@ -300,6 +308,23 @@ class Runner:
         if mono_ns >= self._beat_mono_ns:
             self._beat_mono_ns = mono_ns + self.options.heartbeat_ms * NS_PER_MS
             self._beat("running")
+
+    def _tell_of_journal(self, durable: DurableOutbox) -> None:
+        """Tell the stage how far its journal is ahead and what room it has, while that is worth a word, and once afterwards."""
+        options = self.options
+        assert options.journal_path is not None
+        free = shutil.disk_usage(options.journal_path.parent).free
+        scarce = durable.backlog > options.max_backlog_records // 2 or free < 2 * options.min_free_bytes
+        if scarce or self._journal_scarce:
+            self._journal_scarce = scarce
+            seen = JournalSeen(
+                ts_ns=self.clock.now_ns(),
+                backlog=durable.backlog,
+                limit=options.max_backlog_records,
+                free_bytes=free,
+                min_free_bytes=options.min_free_bytes,
+            )
+            self._handle(Arrival(EDGE, self.stage.role, self.identity.run_id, 0, seen))
 
     def _beat(self, state: str) -> None:
         beat = Heartbeat(ts_ns=self.clock.now_ns(), role=self.stage.role, pid=os.getpid(), state=state, counts=self.counts())
@@ -315,6 +340,8 @@ class Runner:
         """Totals since the start: the loop's own and the stage's."""
         own = {"handled": self.handled, "sent": self.outbox.sent, "gaps": self.wires.gaps}
         own["dropped"] = sum(count for name, count in self.wires.dropped.items() if name != "health")
+        if self.clock.steps_back:
+            own["clock_steps_back"] = self.clock.steps_back
         if self.durable is not None:
             own["backlog"] = self.durable.backlog
             own["resent"] = self.durable.resent

@@ -23,5 +23,8 @@ class DayResult:
             self._result_e6 += change_e6
 
     def result_e6(self, now_ns: int) -> int:
-        """Millionths of a dollar gained (or lost, negative) on the day of ``now_ns``."""
-        return self._result_e6 if now_ns // DAY_NS == self._day else 0
+        """Millionths of a dollar gained (or lost, negative) on the day of ``now_ns``.
+
+        For a clock that is behind the latest fill, as after it was set back, the latest day goes on: midnight undone frees no limit.
+        """
+        return self._result_e6 if now_ns // DAY_NS <= self._day else 0
