@@ -9,14 +9,16 @@ from typing import ClassVar
 
 import click
 
+from pipeline.base import events
 from pipeline.base.config import Config
 from pipeline.base.halt_file import HaltWord, read_halt
+from pipeline.base.log import get_logger
 from pipeline.base.settings import RateLimitsSection
 from pipeline.base.units import NS_PER_MS
 from pipeline.bus.stage import Gap, PeerStarted, Stage
 from pipeline.messages import Message
-from pipeline.messages.control import Committed
-from pipeline.messages.edges import RelayerEvent, VenueStateSeen
+from pipeline.messages.control import Committed, WriterState
+from pipeline.messages.edges import JournalSeen, RelayerEvent, VenueStateSeen
 from pipeline.messages.market import BookSnapshot, MarketResolved, MarketUniverse, TradePrint
 from pipeline.messages.orders import (
     CancelAll,
@@ -30,6 +32,8 @@ from pipeline.messages.orders import (
     PlaceOrder,
     PlanEnded,
     Resume,
+    TradingHalted,
+    TradingResumed,
     VenueState,
 )
 from pipeline.trading.dispatch import Command, Dispatcher, earliest
@@ -37,6 +41,7 @@ from pipeline.trading.followed import Followed
 from pipeline.trading.ledger import Ledger
 from pipeline.trading.limits import Limits
 from pipeline.trading.markouts import Markouts
+from pipeline.trading.persistence import Persistence
 from pipeline.trading.policy import FeedPolicy
 from pipeline.trading.rate_limits import RateLimits
 from pipeline.trading.readiness import Readiness
@@ -55,8 +60,8 @@ class Executor(Stage):
     In: ``command``, ``operator``, ``book``, ``universe``, ``committed``. Out: ``exec``, ``persist.durable``, ``persist.lossy`` (the mids
     after our trades, estimated rewards). State: orders, positions, counters and the halt, folded from its own journal by ``recover``;
     books and markets come again by themselves. No order is taken before the writer has said what it holds of this producer's records,
-    nor before every followed token has a book, or ``books_wait_ns`` have passed. ``standing`` gives what an operator left on disk while
-    nobody was there to hear it.
+    nor before every followed token has a book, or ``books_wait_ns`` have passed; and none, but cancels, while what is recorded would not
+    reach the database. ``standing`` gives what an operator left on disk while nobody was there to hear it.
     """
 
     role: ClassVar[str] = "executor"
@@ -77,11 +82,13 @@ class Executor(Stage):
         rates = rates or RateLimits.from_settings(RateLimitsSection())
         self.desk = Dispatcher(relayer, limits, mode, self.followed, rates, batch_wait_ns)
         self.readiness = Readiness(books_wait_ns)
+        self.persistence = Persistence()
         self.markouts = Markouts(partial(self.followed.trusted_mid_e6, allowed=limits.policy.allowed(mode)))
         self.rewards = RewardMeter(mode, self.followed)
         self._standing = standing
         self._now_ns = 0
         self._told_state: VenueState = "normal"
+        self._told_objection = ""
 
     @property
     def ledger(self) -> Ledger:
@@ -154,7 +161,7 @@ class Executor(Stage):
 
     def snapshot(self, now_ns: int) -> ExecSnapshot:
         """All that is held: open orders, positions, counters, and whether commands are taken."""
-        halt = self.desk.halt.reason
+        halt = self.desk.halt.reason or self.persistence.objection or None
         return ExecSnapshot(
             ts_ns=now_ns,
             accepts=self.readiness.accepts,
@@ -203,9 +210,14 @@ class Executor(Stage):
                 return self.desk.settle(self.relayer.on_resolved(msg, now_ns), msg, now_ns)
             case Committed() if msg.producer.partition("@")[0] == self.role:
                 self.readiness.on_writer(now_ns)
+            case WriterState():
+                self.persistence.on_writer(msg)
+            case JournalSeen():
+                self.persistence.on_journal(msg)
             case Halt():
                 return self.desk.stand_still(msg.reason, msg.cancel, now_ns)
             case Resume():
+                self._told_objection = ""  # said again: this word does not end it
                 return self.desk.halt.set(None, now_ns, msg.reason)
             case CancelEverything():
                 return self.desk.cancel_everything(now_ns)
@@ -214,7 +226,8 @@ class Executor(Stage):
         return ()
 
     def _command(self, command: Command, now_ns: int) -> Iterator[Message]:
-        if not self.readiness.accepts and not isinstance(command, PlanEnded):
+        begins = isinstance(command, (PlaceOrder, MergePair))
+        if (not self.readiness.accepts or (begins and self.persistence.objection)) and not isinstance(command, PlanEnded):
             # Whoever sent it has not heard, or not yet, what stands here; the snapshot tells, and nothing is recorded.
             self.desk.counts["refused"] += 1
             yield self.snapshot(now_ns)
@@ -228,9 +241,26 @@ class Executor(Stage):
         """A snapshot, if commands are taken from here on, or the venue's state is another one."""
         venue = self.desk.venue
         venue.on_link(self.followed.link_up)
+        if self.persistence.objection != self._told_objection:
+            yield from self._objected(now_ns)
         if not self.readiness.check(self.followed.is_complete, now_ns) and venue.state == self._told_state:
             return
         self._told_state = venue.state
+        yield self.snapshot(now_ns)
+
+    def _objected(self, now_ns: int) -> Iterator[Message]:
+        """Say that trading stands still, or goes on, for what became of the database. There is no record: it could not be stored."""
+        was, objection = self._told_objection, self.persistence.objection
+        self._told_objection = objection
+        if objection:
+            get_logger().error(events.TRADING_HALTED, reason=objection)
+        if self.desk.halt.reason is None:
+            if objection:
+                yield TradingHalted(ts_ns=now_ns, reason=objection)
+                yield from self.desk.refuse_waiting(now_ns)
+            else:
+                get_logger().info(events.TRADING_RESUMED, reason=f"over: {was}")
+                yield TradingResumed(ts_ns=now_ns, reason=f"over: {was}")
         yield self.snapshot(now_ns)
 
 

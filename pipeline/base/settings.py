@@ -203,6 +203,8 @@ class BusSection(Section, frozen=True):
     log_inputs: bool = False
     heartbeat_ms: int = 1_000
     resend_ms: int = 500
+    max_backlog_records: int = 100_000
+    min_free_mb: int = 64
 
 
 class SupervisorSection(Section, frozen=True):
@@ -223,6 +225,12 @@ class SecretsSection(Section, frozen=True):
     api_key: str = ""
     api_secret: str = ""
     api_passphrase: str = ""
+    signature_type: int = 0
+    funder: str = ""
+
+    def __repr__(self) -> str:
+        """Which are set; never what they are."""
+        return f"SecretsSection({', '.join(name for name in self.__struct_fields__ if getattr(self, name))})"
 
 
 class Settings(Section, frozen=True):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.messages import Message
-from pipeline.messages.control import BookWanted, Committed, Heartbeat, JobDue
+from pipeline.messages.control import BookWanted, Committed, Heartbeat, JobDue, WriterState
 from pipeline.messages.market import (
     BadFeedFrame,
     BestBidAsk,
@@ -235,7 +235,7 @@ STREAMS: tuple[Stream, ...] = (
         "pubsub",
         binds=WRITER,
         connects=(EXECUTOR,),
-        carries=(Committed,),
+        carries=(Committed, WriterState),
         hwm=100,
         when_full="supersede",
         port=10,
@@ -253,7 +253,7 @@ STREAMS: tuple[Stream, ...] = (
 )
 
 STREAM = {stream.name: stream for stream in STREAMS}
-SUPERSEDED: frozenset[type[Message]] = frozenset({BookSnapshot, MarketUniverse, Committed})
+SUPERSEDED: frozenset[type[Message]] = frozenset({BookSnapshot, MarketUniverse, Committed, WriterState})
 """State kinds: complete in themselves, so that a receiver that has fallen behind may handle only the newest of each topic."""
 
 

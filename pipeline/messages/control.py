@@ -6,6 +6,9 @@ from typing import Literal
 
 from pipeline.messages import Message
 
+PersistenceState = Literal["ok", "degraded", "stopped"]
+"""All is well; the database cannot be written just now and is tried again; it is broken and is not touched any more."""
+
 Job = Literal["snapshot", "prune", "gamma_refresh", "staleness", "spot_check"]
 
 
@@ -75,3 +78,20 @@ class Committed(Message, frozen=True, kw_only=True, gc=False):
     @property
     def key(self) -> str:
         return self.producer
+
+
+WRITER_STATE_KEY = "writer"
+
+
+class WriterState(Message, frozen=True, kw_only=True, gc=False):
+    """How the writer stands with its database: said at every change, to each new subscriber, and every 250 ms.
+
+    ``reason`` is "" while all is well, else why nothing is stored and what to do, in one line.
+    """
+
+    state: PersistenceState
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        return WRITER_STATE_KEY

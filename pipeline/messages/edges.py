@@ -174,6 +174,18 @@ class RelayerEvent(Message, frozen=True, kw_only=True, gc=False):
     retry_after_ms: int = 0
 
 
+class JournalSeen(Message, frozen=True, kw_only=True, gc=False):
+    """How far our journal is ahead of the database, while that is worth a word, and once afterwards.
+
+    ``backlog`` records are not known to be stored; from ``limit`` on nothing is begun. ``free_bytes`` is what the journal's disk has left.
+    """
+
+    backlog: int
+    limit: int
+    free_bytes: int
+    min_free_bytes: int
+
+
 class VenueStateSeen(Message, frozen=True, kw_only=True, gc=False):
     """The offline venue was told to behave like this; the relayer beside it answers orders accordingly."""
 
