@@ -33,7 +33,7 @@ OUTSIDE = {
     "pipeline.strategy": {"msgspec"},
     "pipeline.trading": {"msgspec"},
     "pipeline.bus": {"zmq", "msgspec", "structlog"},
-    "pipeline.venue": {"httpx", "websockets", "msgspec", "structlog"},
+    "pipeline.venue": {"httpx", "websockets", "msgspec", "structlog", "eth_keys", "eth_hash", "eth_utils"},
     "pipeline.store": {"sqlalchemy", "alembic", "filelock", "msgspec", "structlog"},
     "pipeline.recording": {"msgspec", "structlog"},
     "pipeline.fake_venue": {"starlette", "uvicorn", "websockets", "msgspec", "structlog"},
