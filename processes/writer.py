@@ -14,10 +14,11 @@ from pipeline.base.units import NS_PER_MS
 from pipeline.bus.stage import Arrival, Stage
 from pipeline.bus.topology import WRITER
 from pipeline.messages import Message
-from pipeline.messages.control import Committed, JobDue
+from pipeline.messages.control import WRITER_STATE_KEY, Committed, JobDue, PersistenceState, WriterState
 from pipeline.messages.records import RunEnded, RunStarted
 from pipeline.store.buffer import RowBuffer
 from pipeline.store.commits import Commits, DatabaseUnavailable
+from pipeline.store.failures import Failure
 from pipeline.store.journal import DURABLE_KINDS, DurableRecord, append_records, last_seqs
 from pipeline.store.open import Store, claim_venue, open_store
 from pipeline.store.retention import NO_LIMIT, prune_samples
@@ -31,6 +32,7 @@ PRUNE_ROWS = 20_000
 """Rows that one transaction prunes, so that it stays short."""
 FLUSH_ROWS = 5_000
 """Rows handed to SQLite at a time when everything is one transaction."""
+_COUNTED = ("rows", "records", "commits", "commit_failures", "dropped_rows", "pruned_rows", "degraded", "degraded_ms")
 
 
 class Writer(Stage):
@@ -39,9 +41,10 @@ class Writer(Stage):
     In: ``persist.durable``, ``persist.lossy``, ``control``. Out: ``committed``, after each commit, to each new subscriber and every
     250 ms. A commit is due ``commit_interval_ms`` after the first row that waits, or at ``commit_rows`` rows. With None for both, all
     is one transaction, committed by ``stop`` (for a replay, which is kept whole or not at all); records then count as committed
-    when they are in it. ``retention_ms`` None never prunes. While the database cannot be written, at most ``max_waiting_rows``
-    samples wait, and more are dropped and counted. ``venue`` claims the database together with the first rows, for one that was
-    opened without.
+    when they are in it. ``retention_ms`` None never prunes. While the database cannot be written it says so (``WriterState``), tries
+    again every second, and keeps at most ``max_waiting_rows`` samples; more are dropped and counted. A damaged file is not touched
+    any more. Records that find no room here wait in their producer's journal. ``venue`` claims the database together with the first
+    rows, for one that was opened without.
     """
 
     role: ClassVar[str] = WRITER
@@ -76,7 +79,10 @@ class Writer(Stage):
         self._commit_ns: int | None = None
         self._failing_until_ns = 0
         self._prune_before_ms: int | None = None
-        self._counts = dict.fromkeys(("rows", "records", "commits", "commit_failures", "dropped_rows", "pruned_rows"), 0)
+        self._state: PersistenceState = "ok"
+        self._reason = ""
+        self._degraded_ns = 0
+        self._counts = dict.fromkeys(_COUNTED, 0)
 
     # --- the stage ----------------------------------------------------------------------------------------------------
 
@@ -84,14 +90,24 @@ class Writer(Stage):
         self._now_ns = now_ns
         with self._commits.reading() as conn:
             self._committed |= last_seqs(conn)
-        yield from self.reminders()
+        yield from self._all_committed()
 
     def receive(self, arrival: Arrival, now_ns: int) -> Iterable[Message]:
         self._now_ns = now_ns
         message = arrival.message
         if type(message) is JobDue:
             return self._job_due(message, now_ns)
-        run = self._runs.get((arrival.producer, arrival.run_id)) or self._meet(arrival)
+        run = self._runs.get((arrival.producer, arrival.run_id))
+        if run is None:
+            if now_ns < self._failing_until_ns:
+                self._counts["dropped_rows"] += not isinstance(message, DURABLE_KINDS)
+                return ()
+            try:
+                run = self._meet(arrival)
+            except DatabaseUnavailable as error:
+                # Nobody can say which run this is. A record comes again; a sample is lost.
+                self._counts["dropped_rows"] += not isinstance(message, DURABLE_KINDS)
+                return self._failed(error.failure, now_ns)
         if not self._buffer.take(run.id, message):
             return self._take_other(arrival, run, now_ns)
         if self._commit_ns is None and not self._once:
@@ -101,16 +117,22 @@ class Writer(Stage):
         return ()
 
     def current(self, topic: str) -> Iterator[Message]:
-        """For a new subscriber: how far each producer is that the topic means. One that was never heard is at 0."""
+        """For a new subscriber: how far each producer is that the topic means, and how we stand. One that was never heard is at 0."""
         wanted = topic.removeprefix("committed.")
         name = wanted.rstrip("\0")
-        if name:
+        if name in ("", WRITER_STATE_KEY):
+            yield self._standing()
+        if name not in ("", WRITER_STATE_KEY):
             self._committed.setdefault(name, 0)
         for producer, seq in self._committed.items():
             if producer == name or (wanted == name and producer.startswith(name)):
                 yield Committed(ts_ns=self._now_ns, producer=producer, seq=seq)
 
     def reminders(self) -> Iterator[Message]:
+        yield from self._all_committed()
+        yield self._standing()
+
+    def _all_committed(self) -> Iterator[Message]:
         for producer, seq in self._committed.items():
             yield Committed(ts_ns=self._now_ns, producer=producer, seq=seq)
 
@@ -131,7 +153,14 @@ class Writer(Stage):
         self._commits.close()
 
     def counts(self) -> dict[str, int]:
-        return self._counts | {"waiting_rows": self._buffer.waiting}
+        since_ns = self._degraded_ns if self._state != "ok" else self._now_ns
+        lasting_ms = max(0, self._now_ns - since_ns) // NS_PER_MS
+        waiting = sum(len(records) for records in self._durable.values())
+        return self._counts | {
+            "degraded_ms": self._counts["degraded_ms"] + lasting_ms,
+            "waiting_rows": self._buffer.waiting,
+            "waiting_records": waiting,
+        }
 
     # --- what arrives -------------------------------------------------------------------------------------------------
 
@@ -155,7 +184,8 @@ class Writer(Stage):
         message = arrival.message
         if isinstance(message, DURABLE_KINDS):
             waiting = self._durable.setdefault(arrival.producer, [])
-            if len(waiting) < MAX_DURABLE_WAITING:
+            again = self._state != "ok" and waiting and arrival.seq <= waiting[-1].seq
+            if len(waiting) < MAX_DURABLE_WAITING and not again:
                 waiting.append(DurableRecord(arrival.seq, run.id, message))
             if self._once:
                 return self._commit(now_ns, samples=False)
@@ -179,11 +209,11 @@ class Writer(Stage):
         return ()
 
     def _wait_for_commit(self, now_ns: int) -> None:
-        if self._commit_ns is None and not self._once:
+        if self._commit_ns is None and not self._once and self._state != "stopped":
             self._commit_ns = now_ns + self._interval_ns
 
     def _when_full(self, now_ns: int) -> Iterable[Message]:
-        if now_ns >= self._failing_until_ns:
+        if now_ns >= self._failing_until_ns and self._state != "stopped":
             return self._commit(now_ns)
         self._drop_if_too_many()
         return ()
@@ -192,6 +222,8 @@ class Writer(Stage):
 
     def _commit(self, now_ns: int, *, samples: bool = True) -> Iterable[Message]:
         """Write what waits in one transaction; if the database cannot be written, keep it and try again in a second."""
+        if self._state == "stopped":
+            return ()
         pruned = 0
         try:
             with self._commits.transaction() as conn:
@@ -206,15 +238,43 @@ class Writer(Stage):
                     pruned = prune_samples(conn, self._prune_before_ms, NO_LIMIT if self._once else PRUNE_ROWS)
         except DatabaseUnavailable as error:
             self._counts["commit_failures"] += 1
-            self._failing_until_ns = self._commit_ns = now_ns + RETRY_NS
-            get_logger().warning(events.COMMIT_FAILED, error=str(error), waiting_rows=self._buffer.waiting)
-            self._drop_if_too_many()
-            return ()
+            return self._failed(error.failure, now_ns)
         self._forget_written(samples)
         self._failing_until_ns, self._commit_ns = 0, None
         self._counts["commits"] += not self._once
         self._after_pruning(pruned, now_ns)
-        return self._said(written, now_ns)
+        return [*self._said(written, now_ns), *self._healed(now_ns)]
+
+    def _failed(self, failure: Failure, now_ns: int) -> list[Message]:
+        """Keep what waits and try again in a second, or never if the file is damaged; say so when it is news."""
+        if self._state == "stopped":
+            return []
+        state: PersistenceState = "degraded" if failure.heals else "stopped"
+        self._failing_until_ns = now_ns + RETRY_NS
+        self._commit_ns = self._failing_until_ns if failure.heals else None
+        self._drop_if_too_many()
+        if (state, failure.text) == (self._state, self._reason):
+            get_logger().debug(events.COMMIT_FAILED, reason=failure.reason, waiting_rows=self._buffer.waiting)
+            return []
+        if self._state == "ok":
+            self._counts["degraded"] += 1
+            self._degraded_ns = now_ns
+        self._state, self._reason = state, failure.text
+        get_logger().error(events.PERSISTENCE_DEGRADED, reason=failure.reason, advice=failure.advice)
+        return [self._standing()]
+
+    def _healed(self, now_ns: int) -> list[Message]:
+        """Say that all is well again, if it was not."""
+        if self._state == "ok":
+            return []
+        lasted_ms = max(0, now_ns - self._degraded_ns) // NS_PER_MS
+        self._counts["degraded_ms"] += lasted_ms
+        get_logger().warning(events.PERSISTENCE_HEALED, reason=self._reason, lasted_ms=lasted_ms)
+        self._state, self._reason = "ok", ""
+        return [self._standing()]
+
+    def _standing(self) -> WriterState:
+        return WriterState(ts_ns=self._now_ns, state=self._state, reason=self._reason)
 
     def _forget_written(self, samples: bool) -> None:
         self._venue = ""

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import cast
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection
 from sqlalchemy.engine import Transaction
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from pipeline.base.errors import PolybotError
+from pipeline.store.failures import Failure, failure_of
 from pipeline.store.open import Store
-
-_HEALABLE = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_NOMEM,
-    }
-)
 
 
 class DatabaseUnavailable(PolybotError):
-    """The database cannot be written just now: locked, disk full, read-only or failing. The transaction was rolled back."""
+    """The database cannot be read or written: locked, disk full, read-only, failing or damaged. What was begun was rolled back."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.text)
+        self.failure = failure
 
 
 class Commits:
@@ -44,7 +35,10 @@ class Commits:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A write transaction. Raises DatabaseUnavailable when it fails for a reason that may pass; in ``once`` all is lost then."""
+        """A write transaction. Raises DatabaseUnavailable when the file or its disk makes it fail; in ``once`` all is lost then.
+
+        The next one has a connection of its own, which finds the file as it is then.
+        """
         try:
             conn = self._open()
             if self._single is not None:
@@ -52,19 +46,27 @@ class Commits:
             else:
                 with conn.begin():
                     yield conn
-        except OperationalError as error:
-            if self._once or not is_healable(error):
+        except DatabaseError as error:
+            failure = None if self._once else failure_of(error, self._store.path)
+            if failure is None:
                 raise
-            raise DatabaseUnavailable(str(error.orig)) from error
+            self._abandon()
+            raise DatabaseUnavailable(failure) from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection that sees what is written so far."""
+        """A connection that sees what is written so far. Raises DatabaseUnavailable as ``transaction`` does."""
         if self._single is not None:
             yield self._open()
-        else:
+            return
+        try:
             with self._store.connect() as conn:
                 yield conn
+        except DatabaseError as error:
+            failure = None if self._once else failure_of(error, self._store.path)
+            if failure is None:
+                raise
+            raise DatabaseUnavailable(failure) from error
 
     def close(self) -> None:
         """Commit a single transaction, and close the connection."""
@@ -84,7 +86,9 @@ class Commits:
             self._conn = conn
         return self._conn
 
-
-def is_healable(error: OperationalError) -> bool:
-    """Whether the database may be writable again later."""
-    return cast(int, getattr(error.orig, "sqlite_errorcode", 0)) & 0xFF in _HEALABLE
+    def _abandon(self) -> None:
+        """Let go of a connection that failed."""
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            with suppress(DatabaseError):
+                conn.close()

@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from pipeline.base.errors import BadInput, WrongDatabase
 from pipeline.store import migrate
+from pipeline.store.failures import failure_of
 from pipeline.store.lock import WriterLock
 from pipeline.store.runs import next_run_id
 from pipeline.store.url import existing_folder, path_of_url
@@ -210,7 +211,9 @@ def _open_for_writing(db_url: str, path: Path, venue: str | None, wal: bool, syn
         raise WrongDatabase(_naming(path, str(error))) from None
     except (DatabaseError, OSError, sqlite3.Error) as error:
         store.close()
-        raise BadInput(f"{path}: cannot be opened for writing: {getattr(error, 'orig', error)}") from None
+        failure = failure_of(error, path) if isinstance(error, DatabaseError) else None
+        advice = "" if failure is None else f"; {failure.text}"
+        raise BadInput(f"{path}: cannot be opened for writing: {getattr(error, 'orig', error)}{advice}") from None
     return store
 
 

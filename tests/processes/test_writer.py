@@ -13,7 +13,7 @@ from pipeline.base.config import Config
 from pipeline.base.settings import Settings
 from pipeline.bus.stage import Arrival
 from pipeline.messages import Message
-from pipeline.messages.control import Committed, JobDue
+from pipeline.messages.control import Committed, JobDue, WriterState
 from pipeline.messages.market import Level, Market, Outcome, TradePrint
 from pipeline.messages.records import (
     BookEvents,
@@ -180,15 +180,17 @@ def test_committed_is_said_after_the_commit_to_subscribers_and_again(writer: Wri
     assert said(writer, halt(1)) == []
     committed = Committed(ts_ns=NOW + 100 * MS, producer="executor@j1", seq=1)
     assert list(writer.on_timer(NOW + 100 * MS)) == [committed]
-    assert list(writer.reminders()) == [committed]
+    well = WriterState(ts_ns=NOW + 100 * MS, state="ok")
+    assert list(writer.reminders()) == [committed, well]
     assert list(writer.current("committed.executor@j1")) == [committed]
-    assert list(writer.current("committed.")) == [committed]
+    assert list(writer.current("committed.")) == [well, committed]
+    assert list(writer.current("committed.writer")) == [well]
 
 
 def test_an_unknown_producer_hears_that_nothing_of_it_is_stored(writer: Writer) -> None:
     nothing = Committed(ts_ns=NOW, producer="executor@new", seq=0)
     assert list(writer.current("committed.executor@new")) == [nothing]
-    assert list(writer.reminders()) == [nothing]
+    assert list(writer.reminders()) == [nothing, WriterState(ts_ns=NOW, state="ok")]
     assert [c.producer for c in writer.current("committed.executor\0") if isinstance(c, Committed)] == ["executor"]
 
 
@@ -301,7 +303,8 @@ def test_a_locked_database_delays_rows_and_loses_no_record(tmp_path: Path) -> No
         other.execute("BEGIN IMMEDIATE")
         said(writer, halt(1))
         said(writer, lossy(events(9)))
-        assert list(writer.on_timer(NOW + 100 * MS)) == []
+        (state,) = writer.on_timer(NOW + 100 * MS)
+        assert isinstance(state, WriterState) and state.state == "degraded"
         assert writer.next_timer_ns() == NOW + 1_100 * MS
         assert writer.counts()["commit_failures"] == 1
         said(writer, lossy(events(20)), NOW + 200 * MS)
@@ -310,7 +313,8 @@ def test_a_locked_database_delays_rows_and_loses_no_record(tmp_path: Path) -> No
         said(writer, lossy(events(2)), NOW + 300 * MS)
         other.execute("ROLLBACK")
         other.close()
-        assert list(writer.on_timer(NOW + 1_100 * MS)) == [Committed(ts_ns=NOW + 1_100 * MS, producer="executor@j1", seq=1)]
+        committed = Committed(ts_ns=NOW + 1_100 * MS, producer="executor@j1", seq=1)
+        assert list(writer.on_timer(NOW + 1_100 * MS)) == [committed, WriterState(ts_ns=NOW + 1_100 * MS, state="ok")]
         assert rows(store, "SELECT count(*) FROM orderbook_events") == [(2,)]
         assert rows(store, "SELECT event_rows FROM market_status") == [(2,)]
         assert writer.next_timer_ns() is None

@@ -1,0 +1,58 @@
+"""Why a database cannot be written, in words for the person who can help: what is wrong, and what to do."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from sqlalchemy.exc import DBAPIError
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """``heals``: the same file may be written again later; otherwise it is damaged and is not to be touched."""
+
+    reason: str
+    advice: str
+    heals: bool = True
+
+    @property
+    def text(self) -> str:
+        """One line."""
+        return f"{self.reason}; {self.advice}"
+
+
+_KINDS: dict[int, tuple[str, str]] = {
+    sqlite3.SQLITE_FULL: ("disk full", "make room on the disk of {file}"),
+    sqlite3.SQLITE_IOERR: (
+        "disk error ({name})",
+        "look at the disk of {file}: its health, its quota, the limit on the size of files",
+    ),
+    sqlite3.SQLITE_BUSY: ("database locked", "end the other program that writes to {file}"),
+    sqlite3.SQLITE_LOCKED: ("database locked", "end the other program that writes to {file}"),
+    sqlite3.SQLITE_PROTOCOL: ("database locked", "end the other program that writes to {file}"),
+    sqlite3.SQLITE_READONLY: ("database read-only", "give this user the right to write {file} and its folder"),
+    sqlite3.SQLITE_PERM: ("database read-only", "give this user the right to write {file} and its folder"),
+    sqlite3.SQLITE_CANTOPEN: ("database cannot be opened", "see that {file} and its folder are there and may be written"),
+    sqlite3.SQLITE_NOMEM: ("out of memory", "end what else takes memory on this machine"),
+}
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+DAMAGE_ADVICE = (
+    "nothing more is written to it: stop the pipeline, look with `polybot db check`, and put a backup in its place; "
+    "what trading did is kept in the journal and is stored at the next start"
+)
+
+
+def failure_of(error: DBAPIError, path: Path | None) -> Failure | None:
+    """What stands behind an error of SQLite's; None if it says nothing about the file or its disk, as a broken constraint."""
+    code = cast(int, getattr(error.orig, "sqlite_errorcode", 0))
+    name = cast(str, getattr(error.orig, "sqlite_errorname", ""))
+    file = "the database in memory" if path is None else str(path)
+    if code & 0xFF in _DAMAGED:
+        return Failure(f"{file} is damaged ({name})", DAMAGE_ADVICE, heals=False)
+    kind = _KINDS.get(code & 0xFF)
+    if kind is None:
+        return None
+    return Failure(kind[0].format(name=name), kind[1].format(file=file))
