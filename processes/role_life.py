@@ -107,6 +107,10 @@ class RoleLife:
             self._heard_ns = now_ns
             self._refusals = 0
 
+    def forgive(self, ns: int) -> None:
+        """Whoever listens stood still for so long: the silence of that time is his own."""
+        self._heard_ns += ns
+
     def on_exit(self, now_ns: int, refused: bool = False) -> None:
         """Its process is gone, unasked: it will be started again, or is given up (see ``state``)."""
         self._refusals = self._refusals + 1 if refused else 0

@@ -10,12 +10,12 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any
+from types import TracebackType
 
 import click
 import zmq
@@ -32,22 +32,30 @@ from pipeline.bus.transport import choose_transport
 from pipeline.bus.wires import Wires
 from pipeline.messages.control import Heartbeat
 from processes.child_output import JsonOutput, Output, PrefixedOutput, role_stream
+from processes.dependencies import FIRST_STARTED, NEEDS, start_order, stop_waves, waits_for
+from processes.health_file import Health, RoleHealth, SessionState, write_health
 from processes.options import SESSION, SUPERVISED, process_options, role_lock
+from processes.orphans import end_orphans
 from processes.procfile import PROCFILE, RoleCommand, find_procfile, read_procfile
 from processes.role_life import LifeRules, LifeState, RoleLife
 from processes.runs import prune_runs, run_folder
+from processes.stop_signals import StopSignals
+from processes.stopping import StopReport, stop_in_order
 from processes.supervised import Child
 
 _TURN_MS = 50
 _KILL_RESERVE_MS = 500
-_ONE_REQUEST_NS = 500 * NS_PER_MS
+_HEALTH_NS = 1_000 * NS_PER_MS
+_STALL_NS = 2_000 * NS_PER_MS
+"""A supervisor that stood still for so long has heard nobody, and holds nobody's silence against him."""
 
 
 @dataclass(frozen=True)
 class RoleStatus:
     """How one role stands. ``counts`` are those of the running process, ``totals`` of all its processes in this session.
 
-    ``last_death`` says how its last process ended by itself, and its last line; "" if none did.
+    ``last_death`` says how its last process ended by itself, and its last line; "" if none did. ``waits_for`` names the roles that it
+    needs and that do not run.
     """
 
     role: str
@@ -58,6 +66,8 @@ class RoleStatus:
     counts: dict[str, int]
     totals: dict[str, int]
     last_death: str = ""
+    waits_for: tuple[str, ...] = ()
+    hangs: int = 0
 
 
 @dataclass
@@ -72,6 +82,8 @@ class _Role:
     run_id: str = ""
     dead_run_id: str = ""
     last_death: str = ""
+    died_ns: int | None = None
+    hung_ms: int | None = None
 
     def totals(self) -> dict[str, int]:
         return {key: self.past.get(key, 0) + self.counts.get(key, 0) for key in self.past | self.counts}
@@ -106,11 +118,18 @@ class Supervisor:
         self._open = contextlib.ExitStack()
         self._wires: Wires | None = None
         self._log = get_logger()
+        self._state: SessionState = "running"
+        self._health_ns = 0
+        self._stepped_ns = 0
+        self.stopped = StopReport()
+        """How everything ended; filled by ``stop``."""
 
     def __enter__(self) -> Supervisor:
         with contextlib.ExitStack() as opening:
             self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             opening.enter_context(role_lock(self.state_dir, SUPERVISOR))
+            for role, pid in end_orphans(self.state_dir, self.config.settings.supervisor.stop_timeout_ms).items():
+                self._log.warning(events.ORPHAN_KILLED, child=role, pid=pid)
             prune_runs(self.state_dir, self.config.settings.supervisor.runs_days, datetime.now(UTC))
             self.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             effective = self.run_dir / "config.json"
@@ -131,11 +150,12 @@ class Supervisor:
             identity = Identity(self.session_id, f"supervisor-{os.getpid()}", SUPERVISOR)
             self._wires = opening.enter_context(Wires(SUPERVISOR, identity, transport, context))
             rules, now_ns = LifeRules.of(self.config.settings.supervisor), monotonic_ns()
+            commands = {command.role: command for command in self._commands}
             self._roles = {
-                command.role: _Role(command, RoleLife(command.role, rules, command.role in ROLES, now_ns))
-                for command in self._commands
+                role: _Role(commands[role], RoleLife(role, rules, role in ROLES, now_ns)) for role in start_order(list(commands))
             }
             opening.callback(self.stop)
+            self._stepped_ns = now_ns
             self._attend(now_ns)
             self._open = opening.pop_all()
         return self
@@ -146,8 +166,9 @@ class Supervisor:
     # --- what is known ---------------------------------------------------------------------------------------------
 
     def statuses(self) -> tuple[RoleStatus, ...]:
-        """How each role stands, in the order of the Procfile."""
+        """How each role stands, in the order in which they are started."""
         now_ns = monotonic_ns()
+        running = self._running()
         return tuple(
             RoleStatus(
                 role=name,
@@ -158,9 +179,40 @@ class Supervisor:
                 counts=dict(role.counts),
                 totals=role.totals(),
                 last_death=role.last_death,
+                waits_for=waits_for(name, self._roles, running),
+                hangs=role.life.hangs,
             )
             for name, role in self._roles.items()
         )
+
+    def _running(self) -> set[str]:
+        """The roles that were heard since they were started; one that sends no heartbeats runs as soon as it is there."""
+        return {
+            name
+            for name, role in self._roles.items()
+            if role.life.state == "running" or (role.life.state == "starting" and not role.life.beats)
+        }
+
+    def _write_health(self) -> None:
+        """Leave on disk how everything stands."""
+        self._health_ns = monotonic_ns() + _HEALTH_NS
+        now_ns = time.time_ns()
+        told = tuple(
+            RoleHealth(
+                role=status.role,
+                state=status.state,
+                pid=status.pid,
+                restarts=status.restarts,
+                hangs=status.hangs,
+                beat_ns=now_ns - status.silence_ns if status.silence_ns is not None and status.state == "running" else None,
+                waits_for=status.waits_for,
+                counts=status.counts,
+                last_death=status.last_death,
+            )
+            for status in self.statuses()
+        )
+        db_url = self.config.settings.db.url
+        write_health(self.state_dir, Health(self.session_id, os.getpid(), now_ns, self._state, told, db_url))
 
     # --- the loop --------------------------------------------------------------------------------------------------
 
@@ -168,6 +220,11 @@ class Supervisor:
         """Hear the roles for at most ``timeout_ms``, then start, restart and kill what is due."""
         self._listen(timeout_ms)
         now_ns = monotonic_ns()
+        stood_ns, self._stepped_ns = now_ns - self._stepped_ns, now_ns
+        if stood_ns >= _STALL_NS:
+            self._log.warning(events.SUPERVISOR_STALLED, stalled_ms=stood_ns // NS_PER_MS)
+            for role in self._roles.values():
+                role.life.forgive(stood_ns)
         for role in self._roles.values():
             if role.child is not None and (code := role.child.exit_code()) is not None:
                 self._bury(role, code, now_ns)
@@ -183,17 +240,37 @@ class Supervisor:
                 continue
             role.run_id = arrival.run_id
             role.counts = arrival.message.counts
+            if role.life.state != "running":
+                self._health_ns = 0
             role.life.on_heartbeat(monotonic_ns())
+            if role.died_ns is not None:
+                self._tell_waiting(role)
+
+    def _tell_waiting(self, role: _Role) -> None:
+        """A role that had died runs again: say who waited for it, and how long."""
+        waited_ms = (monotonic_ns() - (role.died_ns or 0)) // NS_PER_MS
+        role.died_ns = None
+        for name in self._roles:
+            if role.command.role in NEEDS.get(name, ()):
+                self._log.info(events.ROLE_WAITED, child=name, waited_for=role.command.role, waited_ms=waited_ms)
 
     def _attend(self, now_ns: int) -> None:
+        changed = False
         for role in self._roles.values():
             match role.life.due(now_ns):
-                case "start":
+                case "start" if not self._held_back(role.command.role):
                     self._start(role)
+                    changed = True
                 case "kill" if role.child is not None:
-                    silent_ms = (role.life.silence_ns(now_ns) or 0) // NS_PER_MS
-                    self._log.warning(events.ROLE_HUNG, child=role.command.role, pid=role.child.pid, silent_ms=silent_ms)
+                    role.hung_ms = (role.life.silence_ns(now_ns) or 0) // NS_PER_MS
+                    self._log.warning(events.ROLE_HUNG, child=role.command.role, pid=role.child.pid, silent_ms=role.hung_ms)
                     role.child.kill()
+        if changed or now_ns >= self._health_ns:
+            self._write_health()
+
+    def _held_back(self, name: str) -> bool:
+        """Whether a role is not to be started yet, as one that it is started after is down."""
+        return any(self._roles[needed].child is None for needed in FIRST_STARTED.get(name, ()) if needed in self._roles)
 
     def _start(self, role: _Role) -> None:
         name = role.command.role
@@ -214,31 +291,30 @@ class Supervisor:
         role.life.on_exit(now_ns, refused=code == BadInput.exit_code)
         said = child.last_line()
         name = role.command.role
-        role.last_death = f"{how_it_ended(code)}: {said}"
-        self._log.warning(events.ROLE_DIED, child=name, pid=child.pid, ended=how_it_ended(code), said=said)
+        ended = how_it_ended(code)
+        if role.hung_ms is not None:
+            ended, role.hung_ms = f"killed, as it gave no sign of life for {role.hung_ms / 1_000:.1f} s", None
+        role.last_death = f"{ended}: {said}"
+        role.died_ns = now_ns
+        self._log.warning(events.ROLE_DIED, child=name, pid=child.pid, ended=ended, said=said)
+        self._write_health()
         if role.life.state == "given_up":
             if code == BadInput.exit_code:
                 raise BadInput(f"{name} refuses to run: {said}")
             raise CrashLoop(
-                f"{name} died {role.life.deaths_in_a_minute} times within a minute, the last time with {how_it_ended(code)}; "
+                f"{name} died {role.life.deaths_in_a_minute} times within a minute, the last time with {ended}; "
                 f"its last line: {said}"
             )
 
     # --- the end ---------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Ask every process to stop, the venue after its clients, and kill what has not ended after ``stop_timeout_ms``."""
+        """Ask the processes to stop, each after those that feed it, and kill what has not ended after ``stop_timeout_ms``."""
+        self._state = "stopping"
+        self._write_health()
         allowed_ms = max(0, self.config.settings.supervisor.stop_timeout_ms - _KILL_RESERVE_MS)
-        deadline_ns = monotonic_ns() + allowed_ms * NS_PER_MS
-        ours = [role for name, role in self._roles.items() if name in ROLES]
-        others = [role for name, role in self._roles.items() if name not in ROLES]
-        for wave in (ours, others):
-            for role in wave:
-                if role.child is not None:
-                    role.child.ask_to_stop()
-            while any(_alive(role) for role in wave) and not self._hurry() and monotonic_ns() < deadline_ns:
-                self._listen(20)
-        killed = [role.command.role for role in self._roles.values() if _alive(role)]
+        children = {name: role.child for name, role in self._roles.items() if role.child is not None}
+        self.stopped = stop_in_order(stop_waves(children), children, self._listen, self._hurry, allowed_ms)
         for role in self._roles.values():
             if role.child is not None:
                 role.child.kill()
@@ -246,11 +322,11 @@ class Supervisor:
                 role.child = None
             role.life.on_stopped()
         self._listen(0)
-        self._log.info(events.ROLES_STOPPED, killed=killed)
-
-
-def _alive(role: _Role) -> bool:
-    return role.child is not None and role.child.exit_code() is None
+        self._state = "stopped"
+        self._write_health()
+        report = self.stopped
+        waited = dict(report.waited_ms)
+        self._log.info(events.ROLES_STOPPED, killed=list(report.killed), waited_ms=waited, total_ms=report.total_ms)
 
 
 def how_it_ended(code: int) -> str:
@@ -261,39 +337,6 @@ def how_it_ended(code: int) -> str:
         return signal.Signals(-code).name
     except ValueError:
         return f"signal {-code}"
-
-
-class StopSignals:
-    """Hears what asks this process to stop: SIGINT, SIGTERM, SIGHUP, Ctrl-Break, where the platform has them. A context manager.
-
-    ``insists``: it was asked again. Signals within half a second are one request, as a launcher may pass on the terminal's Ctrl-C.
-    """
-
-    def __init__(self) -> None:
-        self.requests = 0
-        self._last_ns = 0
-        self._before: dict[int, Any] = {}
-
-    @property
-    def insists(self) -> bool:
-        return self.requests > 1
-
-    def __enter__(self) -> StopSignals:
-        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-            number = getattr(signal, name, None)
-            if number is not None:
-                self._before[number] = signal.signal(number, self._on_signal)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        now_ns = monotonic_ns()
-        if not self.requests or now_ns - self._last_ns >= _ONE_REQUEST_NS:
-            self.requests += 1
-        self._last_ns = now_ns
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -91,7 +91,7 @@ def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
 
 
 def test_no_process_imports_another_process_and_none_but_options_and_the_supervisor_is_shared() -> None:
-    shared = {"processes.options", "processes.procfile", "processes.supervised", "processes.supervisor"}
+    shared = {"processes.options", "processes.procfile", "processes.supervised", "processes.supervisor", "processes.health_file"}
     for path in sorted((ROOT / "processes").glob("*.py")):
         own = f"processes.{path.stem}"
         for line, name in imports(path):

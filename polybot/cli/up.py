@@ -24,7 +24,8 @@ from polybot.cli.up_plan import Asked, UpPlan, plan_up
 from polybot.cli.up_summary import print_summary, read_stored, summarise
 from processes.child_output import FileOutput, role_stream
 from processes.options import new_session_id
-from processes.supervisor import StopSignals, Supervisor
+from processes.stop_signals import StopSignals
+from processes.supervisor import Supervisor
 
 _WATCHED = ("universe", "book", "exec")
 _TURN_MS = 50
@@ -130,6 +131,7 @@ class Session:
             except CrashLoop as error:
                 failure = error
             self.model.on_statuses(supervisor.statuses(), monotonic_ns())
+        click.echo(supervisor.stopped.told(), err=self._as_json)
         summary = summarise(
             self.model,
             session_id=session_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,9 +20,11 @@ from pipeline.base.errors import BadInput, CrashLoop, RoleTaken
 from pipeline.base.settings import Settings
 from pipeline.bus.transport import socket_folder
 from processes.child_output import FileOutput, JsonOutput
+from processes.health_file import read_health
 from processes.procfile import RoleCommand
 from processes.runs import run_folder
-from processes.supervisor import StopSignals, Supervisor, how_it_ended
+from processes.stop_signals import StopSignals
+from processes.supervisor import Supervisor, how_it_ended
 
 UNTIL_INPUT_ENDS = "import sys; print('up', flush=True); sys.stdin.read()"
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
@@ -182,6 +185,72 @@ def test_a_role_without_heartbeats_is_killed_and_started_again(supervised):
         first = status(supervisor, "writer").pid
         step_until(supervisor, lambda: status(supervisor, "writer").restarts == 1)
         assert not is_alive(first)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP is POSIX's")
+def test_a_role_that_was_stopped_is_found_killed_and_started_again(supervised, state_dir):
+    with supervised(command("writer", BEATS), command("beta", UNTIL_INPUT_ENDS), heartbeat_timeout_ms=1_500) as supervisor:
+        step_until(supervisor, lambda: status(supervisor, "writer").state == "running")
+        first = status(supervisor, "writer").pid
+        os.kill(first, signal.SIGSTOP)
+        step_until(supervisor, lambda: status(supervisor, "writer").restarts == 1)
+        assert not is_alive(first)
+        step_until(supervisor, lambda: status(supervisor, "writer").state == "running")
+        found = status(supervisor, "writer")
+        assert (found.hangs, status(supervisor, "beta").restarts) == (1, 0)
+        assert re.match(r"killed, as it gave no sign of life for 1\.\d s: up$|killed, .*: no output$", found.last_death)
+
+
+def test_a_supervisor_that_stood_still_holds_nobodys_silence_against_him(supervised):
+    with supervised(command("writer", BEATS), heartbeat_timeout_ms=1_500) as supervisor:
+        step_until(supervisor, lambda: status(supervisor, "writer").state == "running")
+        os.kill(status(supervisor, "writer").pid, signal.SIGSTOP)  # so that nothing waits to be heard
+        for _ in range(30):
+            supervisor.step(0)
+        supervisor._roles["writer"].life._heard_ns -= 5_000_000_000
+        supervisor._stepped_ns -= 5_000_000_000
+        supervisor.step(0)
+        assert status(supervisor, "writer").hangs == 0
+        os.kill(status(supervisor, "writer").pid, signal.SIGCONT)
+
+
+def test_an_executor_is_not_started_again_before_the_writer_is(supervised):
+    roles = (command("executor", UNTIL_INPUT_ENDS), command("writer", UNTIL_INPUT_ENDS))
+    with supervised(*roles, restart_min_ms=300, restart_max_ms=300) as supervisor:
+        assert [found.role for found in supervisor.statuses()] == ["writer", "executor"]
+        assert status(supervisor, "executor").waits_for == ("writer",)
+        executor, writer = status(supervisor, "executor").pid, status(supervisor, "writer").pid
+        os.kill(executor, signal.SIGKILL)
+        step_until(supervisor, lambda: status(supervisor, "executor").pid is None)
+        os.kill(writer, signal.SIGKILL)
+        step_until(supervisor, lambda: status(supervisor, "writer").pid is None)
+        while status(supervisor, "executor").pid is None:
+            assert status(supervisor, "writer").restarts == 0
+            supervisor.step(5)
+            if status(supervisor, "executor").pid is not None:
+                break
+            if status(supervisor, "writer").pid is not None:
+                step_until(supervisor, lambda: status(supervisor, "executor").pid is not None)
+        assert status(supervisor, "writer").restarts == 1
+
+
+def test_how_everything_stands_is_on_disk_while_it_runs_and_afterwards(supervised, state_dir):
+    with supervised(command("writer", BEATS)) as supervisor:
+        (found,) = read_health(state_dir).roles
+        assert (found.role, found.pid, found.state, found.beat_ns) == (
+            "writer",
+            status(supervisor, "writer").pid,
+            "starting",
+            None,
+        )
+        step_until(supervisor, lambda: read_health(state_dir).roles[0].state == "running")
+        health = read_health(state_dir)
+        assert (health.session_id, health.pid, health.state) == ("session-1", os.getpid(), "running")
+        assert health.roles[0].counts == {"rows": 2}
+        assert abs(time.time_ns() - health.roles[0].beat_ns) < 60_000_000_000
+    health = read_health(state_dir)
+    assert (health.state, health.roles[0].state, health.roles[0].pid) == ("stopped", "stopped", None)
+    assert [role for role, _ in supervisor.stopped.waited_ms] == ["writer"]
 
 
 def test_log_files_are_written_by_the_processes_themselves(state_dir):
