@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from pipeline.base.errors import BadInput, WrongDatabase
 from pipeline.store import migrate
 from pipeline.store.failures import failure_of
+from pipeline.store.leftovers import take_away_empty_wal
 from pipeline.store.lock import WriterLock
 from pipeline.store.runs import next_run_id
 from pipeline.store.url import existing_folder, path_of_url
@@ -94,6 +95,8 @@ class Store:
         self.engine.dispose()
         if self._memory is not None:
             self._memory.close()
+        if self.read_only and self.path is not None:
+            take_away_empty_wal(self.path)
         if self._lock is not None:
             self._lock.release()
 
