@@ -168,12 +168,41 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
     fees_e6: int = 0
 
 
+class PlanOrder(msgspec.Struct, frozen=True, array_like=True):
+    """One order of a plan of several steps, and what its trades came to: exact dollars in millionths, fees apart."""
+
+    client_order_id: str
+    token_id: str
+    market: str
+    side: Side
+    price_e6: int
+    size_e6: int
+    status: OrderStatus
+    filled_e6: int = 0
+    notional_e6: int = 0
+    fee_e6: int = 0
+    reason: str = ""
+
+
+class PlanState(msgspec.Struct, frozen=True, array_like=True):
+    """A plan of several steps whose end nobody has told yet: its orders so far, the oldest first.
+
+    ``decision`` is None where it went with an earlier life of the executor.
+    """
+
+    plan_id: str
+    strategy: str
+    orders: tuple[PlanOrder, ...]
+    decision: Decision | None = None
+
+
 class ExecSnapshot(Message, frozen=True, kw_only=True):
     """All the executor holds, complete in itself; sent to each new subscriber. ``accepts`` says that commands are taken.
 
     ``next_counters``: for each strategy the counter of its next order id, so that an id never repeats after a restart.
     ``venue_state``: what the venue does as far as its answers tell; a change of it is said by another snapshot. ``plan_ids``: the plans
-    behind the taker orders that are remembered, so that none is carried out twice.
+    behind the taker orders that are remembered, so that none is carried out twice. ``plans``: those still under way.
+    ``free_cash_e6`` is as in ``OrderUpdate``.
     """
 
     accepts: bool
@@ -185,10 +214,15 @@ class ExecSnapshot(Message, frozen=True, kw_only=True):
     next_counters: dict[str, int] = {}
     venue_state: VenueState = "normal"
     plan_ids: tuple[str, ...] = ()
+    free_cash_e6: int | None = None
+    plans: tuple[PlanState, ...] = ()
 
 
 class OrderUpdate(Message, frozen=True, kw_only=True):
-    """What became of an order: its status after the event, and the total filled so far."""
+    """What became of an order: its status after the event, and the total filled so far.
+
+    ``free_cash_e6`` is the account's cash that no open order may still cost, in millionths of a dollar; None where it is not counted.
+    """
 
     client_order_id: str
     strategy: str
@@ -201,6 +235,7 @@ class OrderUpdate(Message, frozen=True, kw_only=True):
     status: OrderStatus
     venue_order_id: str = ""
     reason: str = ""
+    free_cash_e6: int | None = None
 
     @property
     def key(self) -> str:

@@ -9,8 +9,8 @@ from pipeline.messages.market import Market, Side
 
 Held = tuple[str, int, int]
 """(token, shares, what was paid for them less what was received): a position; shares sold short are negative."""
-Asked = tuple[str, Side, int, int]
-"""(token, side, price, size): an order that may fill whole, in part or not at all."""
+Asked = tuple[str, Side, int, int, int]
+"""(token, side, price, size, the most it may be charged): an order that may fill whole, in part or not at all, or a trade that may fail."""
 
 
 def market_values_e6(market: Market, held: Iterable[Held], asked: Iterable[Asked]) -> tuple[int, ...]:
@@ -24,8 +24,8 @@ def market_values_e6(market: Market, held: Iterable[Held], asked: Iterable[Asked
     for token_id, shares, cost in held:
         for index, winner in enumerate(tokens):
             values[index] += (shares if winner == token_id else 0) - cost
-    for token_id, side, price, size in asked:
-        paid = notional_ceil_e6(price, size) if side == "BUY" else -notional_floor_e6(price, size)
+    for token_id, side, price, size, fee in asked:
+        paid = fee + (notional_ceil_e6(price, size) if side == "BUY" else -notional_floor_e6(price, size))
         got = size if side == "BUY" else -size
         for index, winner in enumerate(tokens):
             values[index] += min(0, (got if winner == token_id else 0) - paid)

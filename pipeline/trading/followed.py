@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pipeline.base.units import complement_e6
 from pipeline.market.confidence import SHOWN
-from pipeline.messages.market import BookSnapshot, Market, State
+from pipeline.messages.market import BookSnapshot, FeeSchedule, Market, State
 from pipeline.trading.policy import mirrored, other_token
 
 
@@ -78,6 +78,11 @@ class Followed:
     def market(self, token_id: str) -> Market | None:
         """The followed market of a token."""
         return self._markets.get(token_id)
+
+    def fees_of(self, token_id: str) -> FeeSchedule | None:
+        """The fee schedule of a token's market; None if it has none, or is not followed."""
+        market = self._markets.get(token_id)
+        return None if market is None else market.fees
 
     def book(self, token_id: str) -> BookSnapshot | None:
         """The token's book; without one, the other outcome's seen from this side."""

@@ -53,8 +53,8 @@ def order_of(record: OrderRecord) -> Order:
     )
 
 
-def order_update(order: Order, now_ns: int) -> OrderUpdate:
-    """The order as it stands, to be published."""
+def order_update(order: Order, now_ns: int, free_cash_e6: int | None = None) -> OrderUpdate:
+    """The order as it stands, to be published, with what cash is free after it."""
     return OrderUpdate(
         ts_ns=now_ns,
         client_order_id=order.client_order_id,
@@ -68,6 +68,7 @@ def order_update(order: Order, now_ns: int) -> OrderUpdate:
         status=order.status,
         venue_order_id=order.venue_order_id,
         reason=order.reason,
+        free_cash_e6=free_cash_e6,
     )
 
 

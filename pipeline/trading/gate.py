@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pipeline.base.units import ONE_E6
 from pipeline.messages.market import Market
 from pipeline.messages.orders import PlaceOrder
+from pipeline.messages.records import FillRecord
 from pipeline.trading.exposure import Asked, Held, event_loss_e6, market_loss_e6, market_values_e6
 from pipeline.trading.followed import Followed
 from pipeline.trading.ledger import Ledger
@@ -28,9 +30,10 @@ class Gate:
     def situation(self, asked: PlaceOrder, now_ns: int, halted: str | None) -> Situation:
         """What the checks may know about this order."""
         ledger, token_id = self._ledger, asked.token_id
+        ledger.release(now_ns)
         market = self._followed.market(token_id)
-        rivals = ledger.in_market(asked.market)
-        open_here = [order for order in rivals if order.token_id == token_id]
+        trading = [order for order in ledger.may_trade(asked.market) if order.token_id == token_id]
+        doubtful = [record for record in ledger.unconfirmed(asked.market) if record.token_id == token_id]
         free_e6 = ledger.free_e6(asked.decision.strategy, token_id, asked.market)
         ends = asked.side == "SELL" and asked.size_e6 <= free_e6
         before, after = (0, 0), (0, 0)
@@ -43,19 +46,24 @@ class Gate:
             open_orders=len(ledger.open),
             at_stake_e6=ledger.at_stake_e6,
             free_e6=free_e6,
-            rivals=rivals,
+            rivals=ledger.in_market(asked.market),
             now_ns=now_ns,
             halted=halted,
             venue_state=self._venue.state,
             starts=not ends and not ledger.has_begun(asked.decision.plan_id),
             inventory_e6=sum(held.inventory_e6 for held in ledger.portfolio.in_market(asked.market) if held.token_id == token_id),
-            buying_e6=sum(order.remaining_e6 for order in open_here if order.side == "BUY"),
-            selling_e6=sum(order.remaining_e6 for order in open_here if order.side == "SELL"),
+            # A sale that fails gives its shares back, a purchase that fails takes them away again.
+            buying_e6=sum(order.remaining_e6 for order in trading if order.side == "BUY")
+            + sum(record.size_e6 for record in doubtful if record.side == "SELL"),
+            selling_e6=sum(order.remaining_e6 for order in trading if order.side == "SELL")
+            + sum(record.size_e6 for record in doubtful if record.side == "BUY"),
             market_loss_e6=(before[0], after[0]),
             event_loss_e6=(before[1], after[1]),
             day_e6=self.day_e6(now_ns),
             errors=self.errors.count(now_ns),
             orders_left=self._orders.available(now_ns),
+            fee_e6=ledger.fee_e6(asked, asked.size_e6) if asked.size_e6 > 0 and 0 < asked.price_e6 < ONE_E6 else 0,
+            free_cash_e6=ledger.free_cash_e6,
         )
 
     def day_e6(self, now_ns: int) -> int:
@@ -72,7 +80,7 @@ class Gate:
         others = [self._values_e6(other) for other in group if other.market_id != market.market_id]
         exclusive = bool(market.neg_risk) and bool(market.neg_risk_market_id)
         without = self._values_e6(market)
-        order = (asked.token_id, asked.side, asked.price_e6, asked.size_e6)
+        order = (asked.token_id, asked.side, asked.price_e6, asked.size_e6, self._ledger.fee_e6(asked, asked.size_e6))
         with_it = self._values_e6(market, order)
         return (
             (market_loss_e6(without), event_loss_e6([without, *others], exclusive)),
@@ -80,12 +88,24 @@ class Gate:
         )
 
     def _values_e6(self, market: Market, *more: Asked) -> tuple[int, ...]:
+        ledger = self._ledger
         held: list[Held] = [
             # All that was ever paid and received, so that nothing changes when an order that is counted fills.
             (holding.token_id, holding.inventory_e6, -holding.cash_e6)
-            for holding in self._ledger.portfolio.in_market(market.market_id)
+            for holding in ledger.portfolio.in_market(market.market_id)
         ]
         asked: list[Asked] = [
-            (order.token_id, order.side, order.price_e6, order.remaining_e6) for order in self._ledger.in_market(market.market_id)
+            (order.token_id, order.side, order.price_e6, order.remaining_e6, ledger.fee_e6(order, order.remaining_e6))
+            for order in ledger.may_trade(market.market_id)
         ]
+        for record in ledger.unconfirmed(market.market_id):
+            held.append(undone(record))
+            asked.append((record.token_id, record.side, record.price_e6, record.size_e6, record.fee_e6))
         return market_values_e6(market, held, [*asked, *more])
+
+
+def undone(record: FillRecord) -> Held:
+    """What takes a trade back: a trade that may fail is counted as one that may happen."""
+    if record.side == "BUY":
+        return (record.token_id, -record.size_e6, -record.notional_e6 - record.fee_e6)
+    return (record.token_id, record.size_e6, record.notional_e6 - record.fee_e6)

@@ -1,19 +1,27 @@
-"""All orders and positions of the account, kept by events alone, and folded back from the durable records after a restart."""
+"""All orders and positions of the account, kept by events alone, and folded back from the durable records after a restart.
+
+What is counted against limits is what could still happen. An order counts with all that it may still fill until the venue has said that
+it ended, and for ``late_fill_ns`` more if it was cancelled or expired, as a trade from before its end may be told after it. A trade that
+is not confirmed may fail: then a purchase gives its money back and a sale its shares, so that neither makes room before it is confirmed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from pipeline.base.units import notional_ceil_e6
 from pipeline.messages import Message
 from pipeline.messages.edges import RelayerEvent, RelayerEventKind
-from pipeline.messages.market import MarketResolved
-from pipeline.messages.orders import MergePair, Mode, OpenOrder, OrderUpdate, PlaceOrder
+from pipeline.messages.market import FeeSchedule, MarketResolved
+from pipeline.messages.orders import Liquidity, MergePair, Mode, OpenOrder, OrderStatus, OrderUpdate, PlaceOrder
 from pipeline.messages.records import FillRecord, OrderRecord
 from pipeline.trading.daily import DayResult
+from pipeline.trading.fees import fee_ceil_e6
 from pipeline.trading.forms import fill_of, fill_record, next_fill_record, order_of, order_record, order_update
 from pipeline.trading.merging import merges
 from pipeline.trading.orders import TRADE_TRANSITIONS, Order, OrderEvent, counter_of
 from pipeline.trading.portfolio import Portfolio
+from pipeline.trading.reserves import Reserves
 from pipeline.trading.risk import holding_stake_e6, stake_e6
 from pipeline.trading.settlement import settlements
 
@@ -21,6 +29,9 @@ REMEMBERED_PLANS = 1_000
 """Plans of taker orders that are remembered: none of them is carried out twice."""
 REMEMBERED = 10_000
 """Closed orders that are kept, for repeats of their id and for trades that are told late."""
+
+MAY_BE_LATE: frozenset[OrderStatus] = frozenset({"cancelled", "expired"})
+"""Ends of an order after which a trade from before them may still be told."""
 
 ORDER_EVENTS: dict[RelayerEventKind, OrderEvent] = {
     "accepted": "accept",
@@ -33,21 +44,32 @@ ORDER_EVENTS: dict[RelayerEventKind, OrderEvent] = {
 
 
 class Ledger:
-    """Orders by id and by market, the portfolio, what is at stake, the day's result, and each strategy's highest order counter."""
+    """Orders by id and by market, the portfolio, what is at stake, the day's result, and each strategy's highest order counter.
 
-    def __init__(self, mode: Mode) -> None:
-        self.mode = mode
+    ``fees_of`` tells the fee schedule of a token. ``starting_cash_e6`` is what the account began with; None: the cash is not ours to count.
+    """
+
+    def __init__(
+        self,
+        mode: Mode,
+        fees_of: Callable[[str], FeeSchedule | None] = lambda token_id: None,
+        starting_cash_e6: int | None = None,
+        late_fill_ns: int = 0,
+    ) -> None:
+        self.mode, self.fees_of = mode, fees_of
+        self.starting_cash_e6, self.late_fill_ns = starting_cash_e6, late_fill_ns
         self.open: dict[str, Order] = {}
         self.portfolio = Portfolio()
         self.day = DayResult()
         self.counters: dict[str, int] = {}
-        self.at_stake_e6 = 0
+        self.reserves = Reserves()
         self.ignored = 0
         self._closed: dict[str, Order] = {}
         self._by_market: dict[str, dict[str, Order]] = {}
         self._fills: dict[tuple[str, str], FillRecord] = {}
         self._short: dict[str, int] = {}
-        self._stakes: dict[str, int] = {}
+        self._late: dict[str, tuple[int, Order]] = {}
+        self._unconfirmed: dict[str, dict[tuple[str, str], FillRecord]] = {}
         self._taker_plans: dict[str, None] = {}
 
     # --- reading ---------------------------------------------------------------------------------------------------
@@ -60,11 +82,38 @@ class Ledger:
         """The open orders of a market, oldest first."""
         return tuple(self._by_market.get(market, {}).values())
 
+    def may_trade(self, market: str) -> Sequence[Order]:
+        """The orders of a market of which a trade may still be told: the open ones, and those that ended a moment ago."""
+        if not self._late:
+            return self.in_market(market)
+        return (*self.in_market(market), *(order for _, order in self._late.values() if order.market == market))
+
+    def unconfirmed(self, market: str) -> Sequence[FillRecord]:
+        """The trades of a market that may still fail."""
+        return tuple(self._unconfirmed.get(market, {}).values())
+
+    @property
+    def at_stake_e6(self) -> int:
+        """What positions, orders and unconfirmed trades could lose one by one, fees included."""
+        return self.reserves.at_stake_e6
+
+    @property
+    def free_cash_e6(self) -> int | None:
+        """Cash that nothing may still cost; None where it is not ours to count."""
+        if self.starting_cash_e6 is None:
+            return None
+        return self.starting_cash_e6 + sum(holding.cash_e6 for holding in self.portfolio) - self.reserves.cash_e6
+
+    def fee_e6(self, order: Order | PlaceOrder, size_e6: int) -> int:
+        """The most that trading so many shares of an order may be charged: at its limit, as a taker unless it is post-only."""
+        liquidity: Liquidity = "maker" if order.post_only else "taker"
+        return fee_ceil_e6(self.fees_of(order.token_id), order.price_e6, size_e6, liquidity)
+
     def free_e6(self, strategy: str, token_id: str, market: str) -> int:
         """Shares that a strategy holds of a token and has not offered for sale yet."""
         offered = sum(
             order.remaining_e6
-            for order in self.in_market(market)
+            for order in self.may_trade(market)
             if order.side == "SELL" and order.token_id == token_id and order.strategy == strategy
         )
         return self.portfolio.inventory_e6(strategy, token_id) - offered
@@ -90,8 +139,8 @@ class Ledger:
         return order_record(order, self.mode, now_ns)
 
     def update(self, order: Order, now_ns: int) -> OrderUpdate:
-        """The order as it stands, to be published."""
-        return order_update(order, now_ns)
+        """The order as it stands, to be published, with the account's free cash."""
+        return order_update(order, now_ns, self.free_cash_e6)
 
     # --- changing --------------------------------------------------------------------------------------------------
 
@@ -117,13 +166,24 @@ class Ledger:
                 free = self.free_e6(order.strategy, order.token_id, order.market)
                 self._short[order.client_order_id] = max(0, order.size_e6 - max(0, free))
             order.on("submit")
-        self._keep(order)
+        self._keep(order, now_ns)
         return order
 
     def close(self, order: Order, reason: str) -> None:
-        """End an order that nobody carries any more: matched if it is filled, else cancelled."""
+        """End an order that nobody carries any more: matched if it is filled, else cancelled. No trade of it will be told."""
         order.on("fill_whole" if not order.remaining_e6 else "cancel", reason)
         self._keep(order)
+
+    def release(self, now_ns: int) -> None:
+        """Count no longer the ended orders of which no late trade is to be expected any more."""
+        for name in [name for name, (until_ns, _) in self._late.items() if until_ns <= now_ns]:
+            del self._late[name]
+            self._let_go(name)
+
+    def reprice(self) -> None:
+        """The fee schedules are known anew: count every order that may trade with its market's."""
+        for order in (*self.open.values(), *(order for _, order in self._late.values())):
+            self._reserve(order)
 
     def on_event(self, event: RelayerEvent, now_ns: int) -> Iterator[Message]:
         """What a relayer said: the durable records first, then what is published. What cannot be is counted in ``ignored``."""
@@ -142,7 +202,7 @@ class Ledger:
             if not order.on(ORDER_EVENTS[event.kind], event.reason):
                 self.ignored += 1
                 return
-            self._keep(order)
+            self._keep(order, now_ns)
             if order.status != before:
                 yield self.record(order, now_ns)
             yield self.update(order, now_ns)
@@ -153,7 +213,7 @@ class Ledger:
             return
         record = fill_record(order, event, self.mode, now_ns)
         self._book(record)
-        self._keep(order)
+        self._keep(order, now_ns)
         yield record
         yield self.record(order, now_ns)
         yield fill_of(record)
@@ -170,7 +230,7 @@ class Ledger:
         yield record
         if record.reverses:
             order.unfill(known.trade_id, known.size_e6)
-            self._keep(order)
+            self._keep(order, now_ns)
             yield self.record(order, now_ns)
             yield fill_of(record)
             yield self.update(order, now_ns)
@@ -207,7 +267,7 @@ class Ledger:
                             order.fill(record.trade_id, record.size_e6)
                     self._book(record)
                     if order is not None:
-                        self._keep(order)
+                        self._keep(order, record.ts_ns)
 
     def _recover_order(self, record: OrderRecord) -> None:
         order = self.order(record.client_order_id)
@@ -217,7 +277,7 @@ class Ledger:
             self._note_plan(order)
         order.status, order.reason = record.status, record.reason
         order.venue_order_id = record.venue_order_id
-        self._keep(order)
+        self._keep(order, record.ts_ns)
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
@@ -234,29 +294,58 @@ class Ledger:
             holding.trade(record.side, record.size_e6, record.notional_e6, record.fee_e6)
             self.day.add(record.ts_ns, holding.realised_e6 - realised_e6 - record.fee_e6)
             stake = holding_stake_e6(holding.inventory_e6, holding.cost_e6)
-            self._restake(f"{record.strategy} {record.token_id}", stake)
+            self.reserves.put(f"{record.strategy} {record.token_id}", stake)
+        self._doubt(record)
         while len(self._fills) > REMEMBERED:
             del self._fills[next(iter(self._fills))]
 
-    def _keep(self, order: Order) -> None:
-        """Put an order where its status says: among the open ones, or among the closed ones that are remembered for a while."""
+    def _doubt(self, record: FillRecord) -> None:
+        """Remember a trade while it may fail: the shares of a sale may come back at what they went for, and its money leave again."""
+        key = (record.reverses or record.trade_id, record.client_order_id)
+        held = f"{key[0]} of {key[1]}"
+        if record.status in ("confirmed", "failed"):
+            pending = self._unconfirmed.get(record.market)
+            if pending is not None and pending.pop(key, None) is not None:
+                self.reserves.put(held, 0)
+                if not pending:
+                    del self._unconfirmed[record.market]
+            return
+        self._unconfirmed.setdefault(record.market, {})[key] = record
+        if record.side == "SELL":
+            self.reserves.put(held, record.notional_e6, max(0, record.notional_e6 - record.fee_e6))
+
+    def _keep(self, order: Order, now_ns: int | None = None) -> None:
+        """Put an order where its status says: among the open ones, or among the closed ones that are remembered for a while.
+
+        Without ``now_ns`` nothing late is to be expected of one that ended.
+        """
         name = order.client_order_id
         if order.is_open:
             self._closed.pop(name, None)
             self.open[name] = order
             self._by_market.setdefault(order.market, {})[name] = order
-            left = order.remaining_e6
-            self._restake(name, stake_e6(order.side, order.price_e6, min(left, self._short.get(name, left))))
+            self._reserve(order)
             return
         if self.open.pop(name, None) is not None:
             self._by_market[order.market].pop(name, None)
-            self._short.pop(name, None)
-        self._restake(name, 0)
+            if self.late_fill_ns and now_ns is not None and order.status in MAY_BE_LATE:
+                self._late[name] = (now_ns + self.late_fill_ns, order)
+        if name in self._late and order.remaining_e6:
+            self._reserve(order)
+        else:
+            self._late.pop(name, None)
+            self._let_go(name)
         self._closed[name] = order
         while len(self._closed) > REMEMBERED:
             del self._closed[next(iter(self._closed))]
 
-    def _restake(self, name: str, stake: int) -> None:
-        self.at_stake_e6 += stake - self._stakes.pop(name, 0)
-        if stake:
-            self._stakes[name] = stake
+    def _reserve(self, order: Order) -> None:
+        """Count all that an order may still trade, with its fee."""
+        left, name = order.remaining_e6, order.client_order_id
+        fee = self.fee_e6(order, left)
+        stake = stake_e6(order.side, order.price_e6, min(left, self._short.get(name, left))) + fee
+        self.reserves.put(name, stake, notional_ceil_e6(order.price_e6, left) + fee if order.side == "BUY" else 0)
+
+    def _let_go(self, name: str) -> None:
+        self._short.pop(name, None)
+        self.reserves.put(name, 0)

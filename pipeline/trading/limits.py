@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from pipeline.base.settings import RiskSection
 from pipeline.base.units import ONE_E6, e6_of_decimal
@@ -17,7 +18,11 @@ UNLIMITED_E6 = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of ``[risk]``, money and shares in millionths. They hold for the account, not for each strategy."""
+    """The limits of ``[risk]``, money and shares in millionths. They hold for the account, not for each strategy.
+
+    ``starting_cash_e6`` is what the account began with; None: its cash is the venue's to count. ``late_fill_ns`` is for how long after the
+    end of a cancelled or expired order a trade of it may still be told.
+    """
 
     max_order_e6: int
     max_open_orders: int
@@ -29,10 +34,12 @@ class Limits:
     max_errors: int = UNLIMITED_E6
     price_band_e6: int = ONE_E6
     policy: FeedPolicy = USUAL
+    starting_cash_e6: int | None = None
+    late_fill_ns: int = 0
 
     @classmethod
-    def from_settings(cls, section: RiskSection, policy: FeedPolicy = USUAL) -> Limits:
-        """The limits that ``[risk]`` sets, with the policy of ``[confidence]``."""
+    def from_settings(cls, section: RiskSection, policy: FeedPolicy = USUAL, starting_cash: Decimal | None = None) -> Limits:
+        """The limits that ``[risk]`` sets, with the policy of ``[confidence]``, and the dollars that a paper account began with."""
         return cls(
             max_order_e6=e6_of_decimal(section.max_order_usdc),
             max_open_orders=section.max_open_orders,
@@ -44,6 +51,7 @@ class Limits:
             max_errors=section.max_errors_per_minute,
             price_band_e6=e6_of_decimal(section.price_band),
             policy=policy,
+            starting_cash_e6=None if starting_cash is None else e6_of_decimal(starting_cash),
         )
 
 
@@ -54,7 +62,9 @@ class Situation:
     ``book`` is the asked token's, or the other outcome's seen from this side; None if neither is known. ``starts``: the order belongs
     to no plan that has sent one before, and does not sell what is held. ``at_stake_e6`` is what positions and open orders could lose
     one by one; ``free_e6`` the shares of the token that its strategy holds and has not offered; ``inventory_e6`` those that the account
-    holds, ``buying_e6`` and ``selling_e6`` those of its open orders. ``market_loss_e6`` and ``event_loss_e6`` are the worst loss
+    holds, ``buying_e6`` and ``selling_e6`` those that may yet come and go: of orders that may trade, and of trades that may fail.
+    ``fee_e6`` is the most the order may be charged, ``free_cash_e6`` the cash that nothing else may cost (None: it is not counted).
+    ``market_loss_e6`` and ``event_loss_e6`` are the worst loss
     without this order and with it. ``day_e6`` is the day's result, ``errors`` the refusals of the last minute, ``orders_left`` how many
     orders the rate limit still lets through. ``rivals`` are the account's open orders in this market.
     """
@@ -78,3 +88,5 @@ class Situation:
     day_e6: int = 0
     errors: int = 0
     orders_left: int = 1
+    fee_e6: int = 0
+    free_cash_e6: int | None = None

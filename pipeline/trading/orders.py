@@ -76,7 +76,10 @@ def next_status(status: OrderStatus, event: OrderEvent) -> OrderStatus | None:
 
 @dataclass(slots=True)
 class Order:
-    """One order as its owner holds it. ``fill`` and ``on`` are the only ways in which it changes."""
+    """One order as its owner holds it. ``fill``, ``unfill`` and ``on`` are the only ways in which it changes.
+
+    ``failed_e6`` are the shares of trades that failed: neither filled nor to be filled any more.
+    """
 
     client_order_id: str
     strategy: str
@@ -95,6 +98,8 @@ class Order:
     reason: str = ""
     trades: set[str] = field(default_factory=set)
     good_till_ns: int = 0
+    failed_e6: int = 0
+    failed: set[str] = field(default_factory=set)
 
     @classmethod
     def from_command(cls, command: PlaceOrder, now_ns: int) -> Order:
@@ -121,8 +126,8 @@ class Order:
 
     @property
     def remaining_e6(self) -> int:
-        """Shares that are not filled, in millionths."""
-        return self.size_e6 - self.filled_e6
+        """Shares that may still be filled, in millionths: what failed on chain is not traded again."""
+        return self.size_e6 - self.filled_e6 - self.failed_e6
 
     def on(self, event: OrderEvent, reason: str = "") -> bool:
         """Take an event; False, and nothing changes, if the table does not allow it."""
@@ -143,15 +148,19 @@ class Order:
             return False
         self.trades.add(trade_id)
         self.filled_e6 += size_e6
-        self.on("fill_whole" if self.filled_e6 == self.size_e6 else "fill_part")
+        self.on("fill_part" if self.remaining_e6 else "fill_whole")
         return True
 
     def unfill(self, trade_id: str, size_e6: int) -> bool:
-        """Take a failed trade back; False if it was never booked. The venue does not revive the order for it."""
-        if trade_id not in self.trades or size_e6 > self.filled_e6:
+        """Take a failed trade back, once; False if it was never booked. The venue does not revive the order for it.
+
+        Its id stays known, so that a repeat of the trade is not booked anew.
+        """
+        if trade_id not in self.trades or trade_id in self.failed or size_e6 > self.filled_e6:
             return False
-        self.trades.discard(trade_id)
+        self.failed.add(trade_id)
         self.filled_e6 -= size_e6
+        self.failed_e6 += size_e6
         return True
 
     def shown(self) -> OpenOrder:

@@ -1,4 +1,9 @@
-"""Checks before every order: each a small pure function that returns its reason for a refusal, or "" to let it pass."""
+"""Checks before every order: each a small pure function that returns its reason for a refusal, or "" to let it pass.
+
+Limits hold for everything that may still happen of what was let through: fills, also late ones, fees and trades that fail. Only the venue
+can exceed them: by a trade told long after its order ended, and by a purchase that fails after its shares were sold on, which leaves a
+short position. From then on every check refuses what would add to it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ from pipeline.messages.market import Side
 from pipeline.messages.orders import PlaceOrder
 from pipeline.trading.limits import Limits as Limits
 from pipeline.trading.limits import Situation as Situation
-from pipeline.trading.policy import market_refusal
+from pipeline.trading.policy import is_generic, market_refusal
 from pipeline.trading.venue_state import refusal_in
 
 Check = Callable[[PlaceOrder, Situation, Limits], str]
@@ -110,8 +115,8 @@ def check_price_band(asked: PlaceOrder, situation: Situation, limits: Limits) ->
 
 
 def check_order_size(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
-    """One order does not move more than its limit."""
-    notional = notional_ceil_e6(asked.price_e6, asked.size_e6)
+    """One order does not move more than its limit, the most it may be charged included."""
+    notional = notional_ceil_e6(asked.price_e6, asked.size_e6) + situation.fee_e6
     if notional > limits.max_order_e6:
         return f"notional {format_e6(notional)} is over max_order_usdc {format_e6(limits.max_order_e6)}"
     return ""
@@ -131,6 +136,24 @@ def check_inventory(asked: PlaceOrder, situation: Situation, limits: Limits) -> 
     return ""
 
 
+def check_balance(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
+    """A purchase fits the free cash, fee included, and a sale the free shares. Outcomes without a counterpart are sold short, on paper.
+
+    The venue asks for the same: a new order must fit the balance less what open orders may still take (polymarket.md, section 4.4).
+    """
+    free = situation.free_cash_e6
+    if free is None or (asked.side == "SELL" and (situation.market is None or is_generic(situation.market))):
+        return ""
+    if asked.side == "SELL":
+        if asked.size_e6 <= situation.free_e6:
+            return ""
+        return f"balance: only {format_e6(max(0, situation.free_e6))} shares of {asked.token_id} are free to sell"
+    needed = notional_ceil_e6(asked.price_e6, asked.size_e6) + situation.fee_e6
+    if needed <= free:
+        return ""
+    return f"balance: {format_e6(needed)} is needed and {format_e6(free)} of cash is free"
+
+
 def check_open_orders(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
     """The number of open orders stays within its limit."""
     if situation.open_orders >= limits.max_open_orders:
@@ -143,7 +166,7 @@ def check_total(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
     size = asked.size_e6 if asked.side == "BUY" else asked.size_e6 - max(0, situation.free_e6)
     if size <= 0:
         return ""
-    total = situation.at_stake_e6 + stake_e6(asked.side, asked.price_e6, size)
+    total = situation.at_stake_e6 + stake_e6(asked.side, asked.price_e6, size) + situation.fee_e6
     if total > limits.max_total_e6:
         return f"total at stake {format_e6(total)} is over max_total_notional_usdc {format_e6(limits.max_total_e6)}"
     return ""
@@ -207,6 +230,7 @@ CHECKS: tuple[Check, ...] = (
     check_price_band,
     check_order_size,
     check_inventory,
+    check_balance,
     check_open_orders,
     check_total,
     check_market_loss,

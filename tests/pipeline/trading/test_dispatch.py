@@ -1,23 +1,18 @@
-"""Orders on their way out and answers on their way back: batches, rates, repeats, and limits that hold whatever the venue answers."""
+"""Orders on their way out and answers on their way back: batches, rates, repeats."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from pipeline.messages import Message
 from pipeline.messages.edges import RelayerEvent
 from pipeline.messages.market import BookSnapshot, Level, Market, Outcome
-from pipeline.messages.orders import CancelAll, CancelOrder, Decision, Fill, OrderUpdate, PlaceOrder
+from pipeline.messages.orders import CancelAll, CancelOrder, Decision, OrderUpdate, PlaceOrder
 from pipeline.messages.records import AuditRecord, OrderRecord
 from pipeline.trading.dispatch import Dispatcher
-from pipeline.trading.exposure import event_loss_e6, market_loss_e6, market_values_e6
 from pipeline.trading.followed import Followed
 from pipeline.trading.limits import Limits
-from pipeline.trading.orders import TERMINAL
 from pipeline.trading.rate_limits import Bucket, RateLimits
 
 MS = 1_000_000
@@ -34,14 +29,6 @@ EVENT = tuple(
     for name in ("a", "b")
 )
 LOOSE = Limits(max_order_e6=200 * ONE, max_open_orders=100, max_total_e6=1_000 * ONE)
-TIGHT = Limits(
-    max_order_e6=20 * ONE,
-    max_open_orders=5,
-    max_total_e6=60 * ONE,
-    max_market_e6=15 * ONE,
-    max_event_e6=20 * ONE,
-    max_inventory_e6=30 * ONE,
-)
 
 
 class Wire:
@@ -246,73 +233,3 @@ def test_a_plan_that_takes_starts_in_normal_only_and_goes_on_where_orders_are_ta
     assert not reasons
     said = list(dispatcher.place(leg(2, "new"), T)) + list(dispatcher.tick(T + 5 * MS))
     assert "venue is post_only: dutch_book starts nothing" in [msg.reason for msg in said if isinstance(msg, OrderUpdate)]
-
-
-# --- whatever the venue answers ------------------------------------------------------------------------------------
-
-tokens = st.sampled_from(["a/y", "a/n", "b/y", "b/n"])
-placing = st.tuples(
-    st.just("place"),
-    tokens,
-    st.sampled_from(["BUY", "SELL"]),
-    st.integers(1, 99).map(lambda price: price * 10_000),
-    st.integers(1, 60).map(lambda size: size * ONE // 2),
-)
-answers = st.sampled_from(["accepted", "rejected", "cancelled", "expired", "lost", "delayed", "cancel_refused"])
-telling = st.tuples(st.just("tell"), answers, st.integers(1, 12))
-filling = st.tuples(st.just("fill"), st.integers(1, 12), st.integers(1, 100))
-failing = st.tuples(st.just("cancel"), st.integers(1, 12))
-
-
-def losses(dispatcher: Dispatcher) -> tuple[list[int], int]:
-    """The worst loss of each market and of the event, counted afresh from the ledger."""
-    values = []
-    for market in EVENT:
-        name = market.market_id
-        held = [(each.token_id, each.inventory_e6, -each.cash_e6) for each in dispatcher.ledger.portfolio.in_market(name)]
-        asked = [(each.token_id, each.side, each.price_e6, each.remaining_e6) for each in dispatcher.ledger.in_market(name)]
-        values.append(market_values_e6(market, held, asked))
-    return [market_loss_e6(each) for each in values], event_loss_e6(values, exclusive=True)
-
-
-@settings(max_examples=120, deadline=None)
-@given(st.lists(st.one_of(placing, telling, filling, failing), max_size=40))
-def test_limits_hold_under_any_order_of_acks_fills_and_cancels(script: list[tuple[object, ...]]) -> None:
-    """A fill comes while its order is open: what is told of an order after its end cannot be limited any more."""
-    dispatcher, _ = desk(TIGHT, batch_wait_ns=0)
-    said: list[Message] = []
-    ended: dict[str, str] = {}
-    counter = 0
-    for at, step in enumerate(script):
-        match step:
-            case ("place", token, side, price, size):
-                counter += 1
-                order = place(counter, str(token), side=side, price_e6=price, size_e6=size, post_only=False)
-                said.extend(dispatcher.place(order, T))
-            case ("tell", kind, which):
-                said.extend(dispatcher.apply([event(str(kind), int(str(which)))], T))
-            case ("fill", which, percent):
-                known = dispatcher.ledger.open.get(f"x-s-{which}")
-                if known is not None:
-                    size = max(1, known.remaining_e6 * int(str(percent)) // 100)
-                    told = event("filled", int(str(which)), trade_id=f"t{at}", price_e6=known.price_e6, size_e6=size)
-                    said.extend(dispatcher.apply([told], T))
-            case (_, which):
-                said.extend(dispatcher.cancel(cancel(int(str(which)), plan=f"c{at}"), T))
-        fills = sum(isinstance(msg, Fill) for msg in said)
-        by_market, by_event = losses(dispatcher)
-        assert max(by_market) <= TIGHT.max_market_e6 + fills
-        assert by_event <= TIGHT.max_event_e6 + fills
-        assert dispatcher.ledger.at_stake_e6 <= TIGHT.max_total_e6 + fills
-        assert len(dispatcher.ledger.open) <= TIGHT.max_open_orders
-        for holding in dispatcher.ledger.portfolio:
-            assert abs(holding.inventory_e6) <= TIGHT.max_inventory_e6
-        for name in (f"x-s-{number}" for number in range(1, counter + 1)):
-            known = dispatcher.ledger.order(name)
-            if known is not None and known.status in TERMINAL:
-                assert ended.setdefault(name, known.status) == known.status
-    for token in ("a/y", "a/n", "b/y", "b/n"):
-        signed = [(1 if f.side == "BUY" else -1) * f.size_e6 for f in said if isinstance(f, Fill) and f.token_id == token]
-        assert dispatcher.ledger.portfolio.inventory_e6("s", token) == sum(signed)
-    cash = -sum((1 if f.side == "BUY" else -1) * f.notional_e6 + f.fee_e6 for f in said if isinstance(f, Fill))
-    assert sum(holding.cash_e6 for holding in dispatcher.ledger.portfolio) == cash

@@ -28,7 +28,7 @@ def test_a_short_position_loses_what_the_share_pays_beyond_what_was_received() -
 
 
 def test_an_order_counts_where_it_hurts_and_never_where_it_helps() -> None:
-    asked: list[Asked] = [("a/y", "BUY", 400_000, 10 * ONE), ("a/y", "SELL", 450_000, 10 * ONE)]
+    asked: list[Asked] = [("a/y", "BUY", 400_000, 10 * ONE, 0), ("a/y", "SELL", 450_000, 10 * ONE, 0)]
     assert market_values_e6(A, (), asked) == (-5_500_000, -4 * ONE)
 
 
@@ -45,7 +45,10 @@ def test_yes_shares_of_exclusive_markets_may_all_lose() -> None:
 
 sides: st.SearchStrategy[Side] = st.sampled_from(["BUY", "SELL"])
 tokens = st.sampled_from(["a/y", "a/n", "b/y", "b/n"])
-orders = st.lists(st.tuples(tokens, sides, st.integers(1, 99).map(lambda p: p * 10_000), st.integers(1, 50 * ONE)), max_size=5)
+orders = st.lists(
+    st.tuples(tokens, sides, st.integers(1, 99).map(lambda p: p * 10_000), st.integers(1, 50 * ONE), st.integers(0, ONE)),
+    max_size=5,
+)
 
 
 def paid(side: Side, price: int, size: int) -> int:
@@ -54,14 +57,14 @@ def paid(side: Side, price: int, size: int) -> int:
 
 @given(orders, orders)
 def test_whatever_fills_and_whoever_wins_the_loss_is_not_larger(filled: list[Asked], asked: list[Asked]) -> None:
-    held: list[Held] = [(t, s if side == "BUY" else -s, paid(side, p, s)) for t, side, p, s in filled]
+    held: list[Held] = [(t, s if side == "BUY" else -s, paid(side, p, s) + fee) for t, side, p, s, fee in filled]
     mine = {m: [h for h in held if h[0] in m.token_ids] for m in (A, B)}
     worst = event_loss_e6(
         [market_values_e6(m, mine[m], [o for o in asked if o[0] in m.token_ids]) for m in (A, B)], exclusive=True
     )
     resolutions = [{"a/y", "b/n"}, {"a/n", "b/y"}, {"a/n", "b/n"}]
     for subset in chain.from_iterable(combinations(asked, n) for n in range(len(asked) + 1)):
-        book = [*held, *((t, s if side == "BUY" else -s, paid(side, p, s)) for t, side, p, s in subset)]
+        book = [*held, *((t, s if side == "BUY" else -s, paid(side, p, s) + fee) for t, side, p, s, fee in subset)]
         for winners in resolutions:
             result = sum((shares if token in winners else 0) - cost for token, shares, cost in book)
             assert -result <= worst
