@@ -36,11 +36,13 @@ from pipeline.messages.orders import (
     TradingResumed,
     VenueState,
 )
+from pipeline.messages.records import AuditRecord, FillRecord, OrderRecord
 from pipeline.trading.dispatch import Command, Dispatcher, earliest
 from pipeline.trading.followed import Followed
 from pipeline.trading.ledger import Ledger
 from pipeline.trading.limits import Limits
 from pipeline.trading.markouts import Markouts
+from pipeline.trading.open_plans import OpenPlans
 from pipeline.trading.persistence import Persistence
 from pipeline.trading.policy import FeedPolicy
 from pipeline.trading.rate_limits import RateLimits
@@ -52,6 +54,7 @@ from pipeline.venue.relayers import relayer_of
 from processes.options import process_options, run_process
 
 RELAYER_RESTARTED = "relayer restarted"
+OF_PLANS = frozenset({OrderRecord, FillRecord, AuditRecord})
 
 
 class Executor(Stage):
@@ -82,6 +85,7 @@ class Executor(Stage):
         rates = rates or RateLimits.from_settings(RateLimitsSection())
         self.desk = Dispatcher(relayer, limits, mode, self.followed, rates, batch_wait_ns)
         self.readiness = Readiness(books_wait_ns)
+        self.open_plans = OpenPlans()
         self.persistence = Persistence()
         self.markouts = Markouts(partial(self.followed.trusted_mid_e6, allowed=limits.policy.allowed(mode)))
         self.rewards = RewardMeter(mode, self.followed)
@@ -99,16 +103,22 @@ class Executor(Stage):
 
     def recover(self, records: Iterable[Message]) -> None:
         """Fold this producer's durable records of earlier lives: orders, fills, positions, counters, the day's result, the halt."""
-        self.desk.recover(records)
+        self.desk.recover(self._folded(records))
+
+    def _folded(self, records: Iterable[Message]) -> Iterator[Message]:
+        for record in records:
+            self.open_plans.recover(record)
+            yield record
 
     def start(self, now_ns: int) -> Iterator[Message]:
         """Obey what an operator left, end the orders that an in-process relayer forgot or restore them, and say what is held."""
         self._now_ns = now_ns
         yield from self.desk.halt.obey(self._standing(), now_ns)
         if self.relayer.forgets:
-            yield from self.desk.end_all(RELAYER_RESTARTED, now_ns)
+            yield from self._marked(self.desk.end_all(RELAYER_RESTARTED, now_ns), now_ns)
         else:
-            yield from self.desk.apply(self.relayer.restore(list(self.ledger.open.values()), now_ns), now_ns)
+            restored = self.relayer.restore(list(self.ledger.open.values()), now_ns)
+            yield from self._marked(self.desk.apply(restored, now_ns), now_ns)
         yield self.snapshot(now_ns)
 
     def stop(self, now_ns: int) -> Iterator[Message]:
@@ -173,6 +183,7 @@ class Executor(Stage):
             next_counters=self.ledger.next_counters(),
             venue_state=self.desk.venue.state,
             plan_ids=self.ledger.taker_plans(),
+            plans=self.open_plans.shown(),
         )
 
     # --- what comes in ---------------------------------------------------------------------------------------------
@@ -189,6 +200,8 @@ class Executor(Stage):
             yield msg
             if type(msg) is Fill:
                 self.markouts.on_fill(msg, now_ns)
+            elif type(msg) in OF_PLANS:
+                self.open_plans.take(msg)
 
     def _take(self, msg: Message, now_ns: int) -> Iterable[Message]:
         match msg:
@@ -232,6 +245,8 @@ class Executor(Stage):
             self.desk.counts["refused"] += 1
             yield self.snapshot(now_ns)
             return
+        if isinstance(command, PlaceOrder):
+            self.open_plans.begin(command)
         unknown = isinstance(command, CancelOrder) and not self.desk.knows(command.client_order_id)
         yield from self.desk.command(command, now_ns)
         if unknown:

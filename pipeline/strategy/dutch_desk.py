@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 from pipeline.base.units import NS_PER_S
 from pipeline.messages import Message
 from pipeline.messages.market import BookSnapshot, Market, MarketUniverse
-from pipeline.messages.orders import Decision, ExecSnapshot, Fill, OrderUpdate, PlanEnded
+from pipeline.messages.orders import Decision, ExecSnapshot, Fill, OrderUpdate, PlanEnded, PlanState
 from pipeline.strategy.account import Account
 from pipeline.strategy.dutch_check import Found, book_of, weigh
 from pipeline.strategy.dutch_rules import DutchRules
+from pipeline.strategy.dutch_runs import Claim, Run, Told, adopted, unexplained
 from pipeline.strategy.dutch_telling import legs_told, set_opportunity, set_seen
 from pipeline.strategy.event_sets import FORMS, EventSet, sets_of
 from pipeline.strategy.marks import mark_e6, portfolio_row
@@ -29,33 +29,6 @@ COOL_NS = NS_PER_S
 CLEAR_NS = NS_PER_S
 """How long our own quotes in the way of a plan may take to go."""
 REMEMBERED_PLANS = 10_000
-
-
-@dataclass(slots=True)
-class Run:
-    """A plan under way: what was decided, in which set, and the state machine that carries it out."""
-
-    event: EventSet
-    found: Found
-    decision: Decision
-    machine: MultiLeg
-    wakes_ns: int = 0
-
-
-@dataclass(slots=True)
-class Claim:
-    """Markets in which our own quotes are to go, so that a plan does not meet them."""
-
-    markets: frozenset[str]
-    until_ns: int
-
-
-@dataclass(slots=True)
-class Told:
-    """What was last said of a set in one form, so that it is not said again and again."""
-
-    kinds: dict[str, int] = field(default_factory=dict)
-    quiet_until_ns: int = 0
 
 
 class DutchDesk:
@@ -88,7 +61,8 @@ class DutchDesk:
         self._waiting: dict[str, Claim] = {}
         self._told: dict[tuple[str, Form], Told] = {}
         self._taken: dict[str, None] = {}
-        self._endings: list[Message] = []
+        self._found: dict[str, PlanState] = {}
+        self._words_lost = True
         self._heap: list[tuple[int, str]] = []
         self._cheap: set[str] = set()
         self._closed = False
@@ -107,6 +81,7 @@ class DutchDesk:
         for token_id, each in self._set_of.items():
             if token_id in self._books:
                 each.note(self._books[token_id])
+        yield from self._adopt(now_ns)
         for each in found:
             yield from self._look(each, now_ns)
 
@@ -141,8 +116,7 @@ class DutchDesk:
         for plan_id in snapshot.plan_ids:
             self._remember(plan_id)
         if self.account.ready:
-            yield from self._endings
-            self._endings.clear()
+            yield from self._reconcile(snapshot, now_ns)
         for event in self._sets.values():
             yield from self._look(event, now_ns)
 
@@ -168,9 +142,9 @@ class DutchDesk:
             yield from self._stop_runs("trading was halted", now_ns)
 
     def forget(self, now_ns: int) -> None:
-        """The executor is a new one, or its words were lost: what is under way can no longer be judged and ends as it stands."""
+        """The executor is a new one, or its words were lost: what is under way waits for the snapshot that tells where it stands."""
         self.account.forget()
-        self._endings.extend(self._stop_runs("the executor's words were lost", now_ns))
+        self._words_lost = True
 
     def next_wake_ns(self) -> int | None:
         """When ``wake`` wants to be called next."""
@@ -310,7 +284,7 @@ class DutchDesk:
             answer_ns=2 * self._ttl_ns,
             order_type=rules.order_type,
         )
-        run = self._runs[event.name] = Run(event, found, decision, machine)
+        run = self._runs[event.name] = Run(event, decision, machine)
         self._waiting[event.name] = Claim(frozenset(leg.market for leg in machine.legs), machine.give_up_ns)
         self._claim()
         yield set_opportunity(event, found, self.rules.name, now_ns)
@@ -333,10 +307,47 @@ class DutchDesk:
         if machine.outcome:
             yield self._ended(run, now_ns)
             return
-        due_ns = machine.next_wake_ns(now_ns)
+        due_ns = machine.next_wake_ns(now_ns) if self.account.may_command else None
         if due_ns is not None and due_ns != run.wakes_ns:
             run.wakes_ns = due_ns
             self._wake_at(run.event.name, due_ns)
+
+    def _reconcile(self, snapshot: ExecSnapshot, now_ns: int) -> Iterator[Message]:
+        """Learn from the executor where each plan stands: those under way here, and those of a desk that is gone."""
+        told = {state.plan_id: state for state in snapshot.plans if state.strategy == self.rules.name}
+        for run in list(self._runs.values()):
+            state = told.pop(run.decision.plan_id, None)
+            if state is not None:
+                run.machine.reconcile(state.orders)
+            elif run.decision.plan_id in snapshot.plan_ids:
+                # Its orders are known and its end is on record: the executor has told it when it stopped.
+                self._drop(run, now_ns)
+                continue
+            if self._words_lost:
+                run.machine.give_more_time(now_ns + self.rules.unwind_ns)
+            yield from self._advance(run, now_ns)
+        self._words_lost = False
+        self._found = told
+        yield from self._adopt(now_ns)
+        if snapshot.halted:
+            yield from self._stop_runs("trading was halted", now_ns)
+
+    def _adopt(self, now_ns: int) -> Iterator[Message]:
+        """Carry on the plans that another desk began, once it is known which sets they belong to; end those that cannot be explained."""
+        if not self._markets or not self.account.ready:
+            return
+        for plan_id, state in list(self._found.items()):
+            del self._found[plan_id]
+            event = next((self._set_of[order.token_id] for order in state.orders if order.token_id in self._set_of), None)
+            run = None if event is None or event.name in self._runs else adopted(state, event, self.rules, self._ttl_ns, now_ns)
+            if run is None:
+                yield unexplained(state, self.rules.name, now_ns)
+                continue
+            self._runs[run.event.name] = run
+            self._remember(plan_id)
+            self._waiting[run.event.name] = Claim(frozenset(leg.market for leg in run.machine.legs), run.machine.give_up_ns)
+            self._claim()
+            yield from self._advance(run, now_ns)
 
     def _stop_runs(self, reason: str, now_ns: int) -> list[Message]:
         ended: list[Message] = []
@@ -347,12 +358,7 @@ class DutchDesk:
 
     def _ended(self, run: Run, now_ns: int) -> PlanEnded:
         machine = run.machine
-        del self._runs[run.event.name]
-        for form in FORMS:
-            told = self._told.setdefault((run.event.name, form), Told())
-            told.quiet_until_ns = max(told.quiet_until_ns, now_ns + COOL_NS)
-        self._release(run.event.name)
-        self._wake_at(run.event.name, now_ns + COOL_NS)
+        self._drop(run, now_ns)
         return PlanEnded(
             ts_ns=now_ns,
             decision=run.decision,
@@ -364,6 +370,15 @@ class DutchDesk:
         )
 
     # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _drop(self, run: Run, now_ns: int) -> None:
+        """A plan is under way no more: its set is left alone for a moment."""
+        del self._runs[run.event.name]
+        for form in FORMS:
+            told = self._told.setdefault((run.event.name, form), Told())
+            told.quiet_until_ns = max(told.quiet_until_ns, now_ns + COOL_NS)
+        self._release(run.event.name)
+        self._wake_at(run.event.name, now_ns + COOL_NS)
 
     def _remember(self, plan_id: str) -> None:
         self._taken[plan_id] = None

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipeline.base.units import ONE_E6, floor_to, format_e6
-from pipeline.messages.market import BookSnapshot, FeeSchedule
-from pipeline.messages.orders import OPEN_STATUSES, Fill, OrderType, OrderUpdate
+from pipeline.messages.market import BookSnapshot, FeeSchedule, Side
+from pipeline.messages.orders import OPEN_STATUSES, Fill, OrderType, OrderUpdate, PlanOrder
 from pipeline.trading.amounts import SIZE_STEP_E6
 from pipeline.trading.diff import Quote
 from pipeline.trading.multileg_value import Form, Walk, buy_walk, covered_e6, excess_e6, sale_walk
@@ -40,6 +40,15 @@ class LegRun:
     earned_e6: int = 0
     tries: dict[str, int] = field(default_factory=dict)
     tried_on: dict[str, int] = field(default_factory=dict)
+
+    def book(self, side: Side, size_e6: int, notional_e6: int, fee_e6: int) -> None:
+        """Count what was traded."""
+        if side == "BUY":
+            self.held_e6 += size_e6
+            self.spent_e6 += notional_e6 + fee_e6
+        else:
+            self.held_e6 -= size_e6
+            self.earned_e6 += notional_e6 - fee_e6
 
 
 @dataclass(slots=True)
@@ -134,12 +143,7 @@ class MultiLeg:
         leg = next((leg for leg in self.legs if leg.token_id == fill.token_id), None)
         if leg is None or fill.client_order_id not in self._orders:
             return False
-        if fill.side == "BUY":
-            leg.held_e6 += fill.size_e6
-            leg.spent_e6 += fill.notional_e6 + fill.fee_e6
-        else:
-            leg.held_e6 -= fill.size_e6
-            leg.earned_e6 += fill.notional_e6 - fill.fee_e6
+        leg.book(fill.side, fill.size_e6, fill.notional_e6, fill.fee_e6)
         pending = self._pending
         if pending is not None and pending.client_order_id == fill.client_order_id:
             pending.filled_e6 += fill.size_e6
@@ -155,6 +159,46 @@ class MultiLeg:
         if update.status not in OPEN_STATUSES:
             pending.ended, pending.reason = True, update.reason or update.status
         return True
+
+    def reconcile(self, orders: Sequence[PlanOrder]) -> None:
+        """Learn what all orders of the plan came to, whatever was heard of them before."""
+        for leg in self.legs:
+            leg.held_e6 = leg.spent_e6 = leg.earned_e6 = 0
+        for order in orders:
+            leg_of = next((leg for leg in self.legs if leg.token_id == order.token_id), None)
+            if leg_of is None:
+                continue
+            self._orders.add(order.client_order_id)
+            leg_of.book(order.side, order.filled_e6, order.notional_e6, order.fee_e6)
+            pending = self._pending
+            if pending is not None and pending.client_order_id == order.client_order_id:
+                pending.filled_e6 = pending.told_e6 = order.filled_e6
+                pending.answered = True
+                if order.status not in OPEN_STATUSES:
+                    pending.ended, pending.reason = True, order.reason or order.status
+
+    def take_up(self, orders: Sequence[PlanOrder], now_ns: int) -> None:
+        """Go on with a plan that somebody else began: no leg is entered any more; what there is is completed, kept or sold.
+
+        An order of it that may still trade is waited for.
+        """
+        self._at = len(self.legs)
+        self._why = "it was taken up after a restart"
+        for order in orders:
+            leg = next((leg for leg in self.legs if leg.token_id == order.token_id), None)
+            if leg is None:
+                continue
+            leg.tries["ENTER"] = 1
+            if order.status in OPEN_STATUSES:
+                quote = Quote(order.token_id, order.side, order.price_e6, order.size_e6, self._order_type, False)
+                self._pending = Pending(leg, quote, now_ns + self._answer_ns, order.client_order_id, answered=True)
+        self.reconcile(orders)
+        if max(self.held):
+            self.target_e6 = floor_to(max(self.held), SIZE_STEP_E6)
+
+    def give_more_time(self, until_ns: int) -> None:
+        """For a while nobody could tell or order anything: what is left may take until then."""
+        self.give_up_ns = max(self.give_up_ns, until_ns)
 
     def stop(self, reason: str) -> None:
         """End the plan as it stands, because nothing more can be ordered."""
