@@ -57,6 +57,10 @@ class CommandStalled(PolybotError):
     exit_code = 3
 
 
+class DamagedJournal(PolybotError):
+    """Records that are needed cannot be read any more: the line says in which file, where, and what is whole."""
+
+
 class CrashLoop(PolybotError):
     """A role died too often in a minute; the supervisor stopped everything."""
 

@@ -169,6 +169,7 @@ class RiskSection(Section, frozen=True):
     max_daily_loss_usdc: Decimal = Decimal(500)
     max_errors_per_minute: int = 20
     price_band: Decimal = Decimal("0.10")
+    late_fill_ms: int = 5_000
 
 
 class RateLimitsSection(Section, frozen=True):
@@ -189,6 +190,7 @@ class PaperSection(Section, frozen=True):
     latency_file: str = ""
     seed: int = 1
     crypto_taker_delay_ms: int = 50
+    starting_cash_usdc: Decimal = Decimal(10_000)
 
     def __post_init__(self) -> None:
         for name in ("latency_ms", "crypto_taker_delay_ms"):
@@ -199,12 +201,15 @@ class PaperSection(Section, frozen=True):
 class BusSection(Section, frozen=True):
     transport: Literal["auto", "ipc", "tcp"] = "auto"
     base_port: int = 17_400
+    tcp_host: str = "127.0.0.1"
+    curve_keys: str = ""
     state_dir: str = "./var"
     log_inputs: bool = False
     heartbeat_ms: int = 1_000
     resend_ms: int = 500
     max_backlog_records: int = 100_000
     min_free_mb: int = 64
+    journal_segment_bytes: int = 16_777_216
 
 
 class SupervisorSection(Section, frozen=True):
@@ -227,6 +232,7 @@ class SecretsSection(Section, frozen=True):
     api_passphrase: str = ""
     signature_type: int = 0
     funder: str = ""
+    file: str = ""
 
     def __repr__(self) -> str:
         """Which are set; never what they are."""

@@ -58,3 +58,12 @@ def decoder(stream: str) -> Callable[[bytes], tuple[str, str, int, Any]]:
 def _envelope(stream: Stream) -> Any:
     kinds = stream.carries + PLUMBING
     return tuple[str, str, int, Union[kinds]]  # type: ignore[valid-type]  # noqa: UP007
+
+
+_sender = msgspec.msgpack.Decoder(tuple[str, str, int, msgspec.Raw]).decode
+
+
+def sender_of(frame: bytes) -> tuple[str, str, int]:
+    """Producer, run and number of a frame, its message left undecoded."""
+    producer, run_id, seq, _ = _sender(frame[frame.index(NUL) + 1 :])
+    return producer, run_id, seq

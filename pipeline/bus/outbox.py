@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterable
 
 from pipeline.base import events
 from pipeline.base.clock import monotonic_ns
+from pipeline.base.errors import DamagedJournal
 from pipeline.base.log import get_logger
 from pipeline.base.units import NS_PER_MS
 from pipeline.bus import codec
-from pipeline.bus.journal import Journal
+from pipeline.bus.journal_files import JournalFiles
+from pipeline.bus.journal_segments import DURABLE as DURABLE
 from pipeline.bus.topology import STREAM, Stream, routes
 from pipeline.bus.wires import Wires
 from pipeline.messages import Message
 from pipeline.messages.control import Committed
 
-DURABLE = "persist.durable"
 _DURABLE = STREAM[DURABLE]
 EdgeSend = Callable[[Message], bool]
 
@@ -25,31 +26,50 @@ class DurableOutbox:
     """Records that must reach the database: journalled first, pushed, kept until the writer says that they are committed.
 
     The producer's name on the durable stream is ``<role>@<journal id>``: a new journal is a new producer, so that a number is
-    never used twice. Nothing is pushed before the first ``Committed`` tells where the writer stands.
+    never used twice. Nothing is pushed before the first ``Committed`` tells where the writer stands. ``checkpoint`` gives what all
+    records so far amount to; None if its stage needs them all, and then the journal stays in one segment.
     """
 
-    def __init__(self, role: str, run_id: str, wires: Wires, journal: Journal, *, resend_ms: int) -> None:
+    def __init__(
+        self,
+        role: str,
+        run_id: str,
+        wires: Wires,
+        journal: JournalFiles,
+        *,
+        resend_ms: int,
+        checkpoint: Callable[[], Message | None] = lambda: None,
+    ) -> None:
         self._journal = journal
         self.producer = f"{role}@{self._journal.id}"
         self._run_id, self._wires, self._resend_ns = run_id, wires, resend_ms * NS_PER_MS
+        self._checkpoint = checkpoint
         self._stream = STREAM[DURABLE]
         self._unacknowledged: deque[tuple[int, bytes]] = deque()
         self._pushed_to = 0
-        self._heard = False
+        self._heard = self._placed = False
         self._progress_mono_ns = 0
-        self._seq = 0
         self.resent = 0
-        self._recovered: list[Message] = []
-        for frame in self._journal.records():
-            arrival = codec.decode(DURABLE, frame)
-            self._seq = arrival.seq
-            self._recovered.append(arrival.message)
-            self._unacknowledged.append((arrival.seq, frame))
+        self._recovered = journal.recovered()
+        self._unacknowledged.extend((entry.seq, entry.frame) for entry in journal.entries())
+        journal.forget()
+        self._seq = self._seq_before = journal.seq
 
     def recovered(self) -> list[Message]:
-        """What earlier lives journalled, oldest first; once."""
+        """What a stage recovers from: a checkpoint, if there is one, and what earlier lives journalled behind it, oldest first; once."""
         records, self._recovered = self._recovered, []
         return records
+
+    def open_segment(self) -> None:
+        """Begin a new segment of the journal with a checkpoint. Call it when the stage is at rest."""
+        checkpoint = self._checkpoint()
+        if checkpoint is not None:
+            self._journal.open_segment(checkpoint, self.producer, self._run_id, checkpoint.ts_ns)
+
+    def rotate_if_full(self) -> None:
+        """The same, if the open segment is full."""
+        if self._journal.is_full:
+            self.open_segment()
 
     @property
     def backlog(self) -> int:
@@ -60,12 +80,18 @@ class DurableOutbox:
         """Journal one record, then push it if the writer has been heard."""
         self._seq += 1
         frame = codec.encode(codec.topic_of(DURABLE, msg), self.producer, self._run_id, self._seq, msg)
-        self._journal.append(frame)
+        self._journal.append(self._seq, frame)
         self._unacknowledged.append((self._seq, frame))
         self._push()
 
     def on_committed(self, committed: Committed) -> None:
-        """Forget what is in the database; push what is not yet on its way."""
+        """Forget what is in the database; push what is not yet on its way.
+
+        Raises DamagedJournal if the database lacks records that no segment has any more.
+        """
+        if not self._placed:
+            self._placed = True
+            self._check_place(committed.seq)
         waiting = self._unacknowledged
         moved = not self._heard
         while waiting and waiting[0][0] <= committed.seq:
@@ -77,6 +103,28 @@ class DurableOutbox:
         if moved:
             self._progress_mono_ns = monotonic_ns()
         self._push()
+        self._journal.archive_committed(committed.seq)
+
+    def _check_place(self, committed: int) -> None:
+        """Once a life: what the database has against what the journal had when this life began."""
+        for first, last, where in self._journal.holes:
+            if last > committed:
+                raise DamagedJournal(
+                    f"{where}; records {max(first, committed + 1)} to {last} did not reach the database; "
+                    "bring the file back from a backup, or move the journal with all its segments away to go on without them"
+                )
+        if committed <= self._seq_before:
+            return
+        # The journal lost a tail that the database has. Numbers are not used twice: what this life wrote is numbered behind that.
+        get_logger().error(events.JOURNAL_BEHIND, last_seq=self._seq_before, committed=committed)
+        own = [codec.decode(DURABLE, frame).message for seq, frame in self._unacknowledged if seq > self._seq_before]
+        frames = [
+            (seq, codec.encode(codec.topic_of(DURABLE, msg), self.producer, self._run_id, seq, msg))
+            for seq, msg in enumerate(own, committed + 1)
+        ]
+        self._journal.open_segment(self._checkpoint(), self.producer, self._run_id, 0, base_seq=committed, frames=frames)
+        self._unacknowledged = deque(frames)
+        self._seq = self._journal.seq
 
     def on_writer_started(self) -> None:
         """A new writer: send again from the first unacknowledged record once it says where it stands."""

@@ -20,6 +20,7 @@ from pipeline.base.units import NS_PER_MS
 from pipeline.bus import codec
 from pipeline.bus.edge import AsyncEdge, EdgeThread, Inbox
 from pipeline.bus.journal import Journal
+from pipeline.bus.journal_files import SEGMENT_BYTES, JournalFiles
 from pipeline.bus.outbox import DURABLE, DurableOutbox, Outbox
 from pipeline.bus.stage import Arrival, Gap, Identity, InlineEdge, PeerStarted, Stage
 from pipeline.bus.topology import STREAM, WRITER, sends
@@ -36,6 +37,7 @@ _REMIND_MS = 250
 _LONGEST_WAIT_MS = 50
 _DRAIN_NS = 2_000 * NS_PER_MS
 _QUIET_TURNS = 8
+_WIND_UP_NS = 1_500 * NS_PER_MS
 _RESYNC_WINDOW_NS = 60_000 * NS_PER_MS
 _PLUMBING = frozenset({EndOfStream, Committed})
 EDGE = "edge"
@@ -46,6 +48,8 @@ class RunnerOptions(msgspec.Struct, frozen=True):
 
     journal_path: Path | None = None
     input_log_path: Path | None = None
+    runs_path: Path | None = None
+    segment_bytes: int = SEGMENT_BYTES
     heartbeat_ms: int = 1_000
     resend_ms: int = 500
     source: str = ""
@@ -72,14 +76,21 @@ class Runner:
         self.options = options = options or RunnerOptions()
         self.handled = 0
         self._inline = tuple(inline)
-        journal = _open_journal(stage.role, options.journal_path)
+        journal = _open_journal(stage.role, identity, options)
         topics = (
             {} if journal is None else {"committed": [f"committed.{stage.role}@{journal.id}", f"committed.{WRITER_STATE_KEY}"]}
         )
         self.wires = Wires(stage.role, identity, transport, context, topics=topics)
         self.durable: DurableOutbox | None = None
         if journal is not None:
-            self.durable = DurableOutbox(stage.role, identity.run_id, self.wires, journal, resend_ms=options.resend_ms)
+            self.durable = DurableOutbox(
+                stage.role,
+                identity.run_id,
+                self.wires,
+                journal,
+                resend_ms=options.resend_ms,
+                checkpoint=lambda: stage.checkpoint(clock.now_ns()),
+            )
         self.inbox = Inbox(context, stage.role)
         self.wires.poller.register(self.inbox.socket, zmq.POLLIN)
         self._edges = [EdgeThread(edge, self.inbox) for edge in edges]
@@ -112,6 +123,7 @@ class Runner:
         now_ns = self.clock.now_ns()
         if self.durable is not None:
             self.stage.recover(self.durable.recovered())
+            self.durable.open_segment()
         started = RunStarted(
             ts_ns=now_ns,
             session_id=self.identity.session_id,
@@ -143,6 +155,7 @@ class Runner:
         """Let the stage say its last words and wait (bounded) until they are safe."""
         if self.stage.role == WRITER:
             self._drain()
+        self._wind_up()
         for thread in self._edges:
             thread.stop()
         now_ns = self.clock.now_ns()
@@ -174,6 +187,13 @@ class Runner:
         while monotonic_ns() < deadline and quiet < _QUIET_TURNS and not self.wires.senders("persist.lossy") <= self._ended:
             quiet = 0 if self.step(100) else quiet + 1
 
+    def _wind_up(self) -> None:
+        """Let the stage end what it has begun outside, for a bounded time, while its edges still answer."""
+        self.outbox.send_all(self.stage.wind_up(self.clock.now_ns()))
+        deadline = monotonic_ns() + _WIND_UP_NS
+        while not self.stage.is_wound_up and monotonic_ns() < deadline:
+            self.step(min(self._wait_ms(), 20))
+
     def _wait_for_committed(self) -> None:
         deadline = monotonic_ns() + _DRAIN_NS
         while self.durable is not None and self.durable.backlog and monotonic_ns() < deadline:
@@ -186,6 +206,8 @@ class Runner:
 
     def step(self, timeout_ms: int = 0, at_most: int = 1_000) -> int:
         """Handle what waits, due timers before each message, and return how many things were done."""
+        if self.durable is not None:
+            self.durable.rotate_if_full()
         self._plumb()
         done = self.fire_due_timers()
         done += self._answer_subscribers()
@@ -359,10 +381,12 @@ class Runner:
         return max(0, min(_LONGEST_WAIT_MS, -(-left_ns // NS_PER_MS)))
 
 
-def _open_journal(role: str, path: Path | None) -> Journal | None:
+def _open_journal(role: str, identity: Identity, options: RunnerOptions) -> JournalFiles | None:
     """The journal of a role that sends durable records; None for the others."""
     if all(stream.name != DURABLE for stream in sends(role)):
         return None
-    if path is None:
+    if options.journal_path is None:
         raise ValueError(f"{role} sends durable records and needs a journal")
-    return Journal(path)
+    return JournalFiles(
+        options.journal_path, session_id=identity.session_id, runs=options.runs_path, segment_bytes=options.segment_bytes
+    )

@@ -49,7 +49,17 @@ class Stage:
     role: ClassVar[str]
 
     def recover(self, records: Iterable[Message]) -> None:
-        """The durable records of earlier lives of this role, oldest first, from its journal. Called once, before ``start``."""
+        """The durable records of earlier lives of this role, oldest first, from its journal. Called once, before ``start``.
+
+        The first may be what ``checkpoint`` returned in an earlier life; the records are those that came after it.
+        """
+
+    def checkpoint(self, now_ns: int) -> Message | None:
+        """What all durable records so far amount to, so that ``recover`` needs only this and what follows.
+
+        None if every record is needed. Asked only while nothing that the stage returned is still being sent.
+        """
+        return None
 
     def start(self, now_ns: int) -> Iterable[Message]:
         """Called once, before anything else."""
@@ -86,6 +96,15 @@ class Stage:
     def reminders(self) -> Iterable[Message]:
         """What is said again every 250 ms of the machine's time, so that who missed it hears it. Never called in lockstep."""
         return ()
+
+    def wind_up(self, now_ns: int) -> Iterable[Message]:
+        """Called once before ``stop``, while edges still answer. The loop goes on, for a bounded time, until ``is_wound_up``."""
+        return ()
+
+    @property
+    def is_wound_up(self) -> bool:
+        """Nothing more is waited for before ``stop``."""
+        return True
 
     def stop(self, now_ns: int) -> Iterable[Message]:
         """Called once, last: what must still be said."""

@@ -22,6 +22,14 @@ class DayResult:
         if day == self._day:
             self._result_e6 += change_e6
 
+    def state(self) -> tuple[int, int]:
+        """The latest day with a fill (days since 1970), and what it has realised."""
+        return self._day, self._result_e6
+
+    def restore(self, day: int, result_e6: int) -> None:
+        """Be what ``state`` told."""
+        self._day, self._result_e6 = day, result_e6
+
     def result_e6(self, now_ns: int) -> int:
         """Millionths of a dollar gained (or lost, negative) on the day of ``now_ns``.
 

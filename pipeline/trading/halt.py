@@ -21,6 +21,15 @@ class Halt:
         """A word of an earlier life, from the journal."""
         self.reason, self._since_ns = record.reason if record.halted else None, record.ts_ns
 
+    @property
+    def since_ns(self) -> int:
+        """When the last word was said; 0 if there was none."""
+        return self._since_ns
+
+    def restore(self, reason: str | None, since_ns: int) -> None:
+        """Be what a checkpoint holds."""
+        self.reason, self._since_ns = reason, since_ns
+
     def obey(self, word: HaltWord | None, now_ns: int) -> Iterator[Message]:
         """A word that an operator left on disk; one that is older than the last word on record, or says the same, changes nothing."""
         if word is not None and word.ts_ns > self._since_ns and word.halted != (self.reason is not None):

@@ -1,0 +1,136 @@
+"""What must reach the database is kept until it is there: over segments, lives, and a journal that lost its tail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.base.errors import DamagedJournal
+from pipeline.bus import codec
+from pipeline.bus.journal_files import JournalFiles
+from pipeline.bus.journal_segments import read_segment, segment_files
+from pipeline.bus.outbox import DURABLE, DurableOutbox
+from pipeline.bus.topology import Stream
+from pipeline.messages.control import Committed
+from pipeline.messages.records import Checkpoint, HaltRecord
+
+
+class Line:
+    """The wires to a writer: keeps what was pushed."""
+
+    def __init__(self) -> None:
+        self.pushed: list[tuple[int, str]] = []
+
+    def send_frame(self, stream: Stream, frame: bytes) -> bool:
+        arrival = codec.decode(DURABLE, frame)
+        assert isinstance(arrival.message, HaltRecord)
+        self.pushed.append((arrival.seq, arrival.message.reason))
+        return True
+
+
+class Life:
+    """One life of a producer that remembers its reasons."""
+
+    def __init__(self, path: Path, **options: object) -> None:
+        self.line = Line()
+        files = JournalFiles(path, session_id="s1", sync=False, **options)  # type: ignore[arg-type]
+        self.outbox = DurableOutbox(
+            "executor", "s1.executor.1", self.line, files, resend_ms=10_000, checkpoint=self.checkpoint  # type: ignore[arg-type]
+        )  # fmt: skip
+        self.reasons: list[str] = []
+        for message in self.outbox.recovered():
+            if isinstance(message, Checkpoint):
+                self.reasons = list(message.taker_plans)
+            elif isinstance(message, HaltRecord):
+                self.reasons.append(message.reason)
+        self.outbox.open_segment()
+
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint(ts_ns=1, taker_plans=tuple(self.reasons))
+
+    def record(self, reason: str) -> None:
+        self.reasons.append(reason)
+        self.outbox.append(HaltRecord(ts_ns=1, halted=True, reason=reason))
+        self.outbox.rotate_if_full()
+
+    def hear(self, seq: int) -> None:
+        self.outbox.on_committed(Committed(ts_ns=1, producer=self.outbox.producer, seq=seq))
+
+
+def test_unacknowledged_records_of_older_segments_are_sent_again_and_a_checkpoint_never_is(tmp_path: Path) -> None:
+    first = Life(tmp_path / "j")
+    for reason in "abc":
+        first.record(reason)
+    first.outbox.close()
+    second = Life(tmp_path / "j")
+    second.record("d")
+    second.outbox.close()
+    third = Life(tmp_path / "j")
+    assert (third.reasons, third.outbox.backlog) == (list("abcd"), 4)
+    third.hear(1)
+    assert third.line.pushed == [(2, "b"), (3, "c"), (4, "d")]
+    third.record("e")
+    assert third.line.pushed[-1] == (5, "e")
+
+
+def test_a_full_segment_is_followed_by_the_next(tmp_path: Path) -> None:
+    life = Life(tmp_path / "j", segment_bytes=1)
+    for reason in "abc":
+        life.record(reason)
+    life.outbox.close()
+    segments = [read_segment(file) for file in segment_files(tmp_path / "j")]
+    assert [[entry.seq for entry in segment.entries] for segment in segments] == [[1], [2], [3], []]
+    assert [segment.checkpoint.taker_plans for segment in segments if segment.checkpoint] == [
+        (),
+        ("a",),
+        ("a", "b"),
+        ("a", "b", "c"),
+    ]
+    assert Life(tmp_path / "j").reasons == list("abc")
+
+
+def test_committed_segments_leave_for_the_folder_of_their_run(tmp_path: Path) -> None:
+    life = Life(tmp_path / "journal" / "j", segment_bytes=1, runs=tmp_path / "runs")
+    for reason in "abcd":
+        life.record(reason)
+    life.hear(0)
+    life.hear(2)
+    life.outbox.close()
+    assert sorted(path.name for path in (tmp_path / "runs" / "s1" / "journal").iterdir()) == ["j.000001.gz", "j.000002.gz"]
+    again = Life(tmp_path / "journal" / "j")
+    assert (again.reasons, again.outbox.backlog) == (list("abcd"), 2)
+
+
+def test_a_journal_that_lost_a_tail_the_database_has_uses_no_number_twice_and_loses_nothing_new(tmp_path: Path) -> None:
+    first = Life(tmp_path / "j")
+    for reason in "abc":
+        first.record(reason)
+    first.outbox.close()
+    last = segment_files(tmp_path / "j")[-1]
+    last.write_bytes(last.read_bytes()[: read_segment(last).entries[1].offset])
+    second = Life(tmp_path / "j")
+    second.record("new")
+    second.hear(3)
+    second.record("newer")
+    assert second.line.pushed == [(4, "new"), (5, "newer")]
+    second.outbox.close()
+    third = Life(tmp_path / "j")
+    third.hear(3)
+    assert third.line.pushed == [(4, "new"), (5, "newer")]
+    assert third.reasons[:2] == ["a", "new"] and third.reasons[-1] == "newer"
+
+
+def test_a_lost_record_that_the_database_lacks_is_told_and_one_that_it_has_is_no_matter(tmp_path: Path) -> None:
+    first = Life(tmp_path / "j", segment_bytes=1)
+    for reason in "abcd":
+        first.record(reason)
+    first.outbox.close()
+    (tmp_path / "j.000002").unlink()
+    lacking = Life(tmp_path / "j")
+    assert lacking.reasons == list("abcd")
+    with pytest.raises(DamagedJournal, match="records 2 to 2 did not reach the database"):
+        lacking.hear(1)
+    having = Life(tmp_path / "j")
+    having.hear(2)
+    assert having.line.pushed == [(3, "c"), (4, "d")]
