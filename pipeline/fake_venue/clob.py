@@ -119,7 +119,7 @@ def _clob_market(listings: Sequence[Listing], condition_id: str) -> Answer:
             "mts": tick,
             "mbf": 1000,
             "tbf": 1000,
-            "itode": False,
+            "itode": market.taker_delay,
             "ao": not market.closed and listing.winner is None,
             "v": market.version or "v1",
         }

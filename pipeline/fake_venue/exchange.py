@@ -12,6 +12,8 @@ from itertools import accumulate, count
 from math import exp
 from random import Random
 
+from msgspec.structs import replace
+
 from pipeline.base.units import NS_PER_MS, NS_PER_S, ONE_E6, format_e6
 from pipeline.fake_venue import wire
 from pipeline.fake_venue.catalogue import FREE, EventSpec, MarketSpec, all_markets, build_events, catalogue_market
@@ -47,6 +49,8 @@ class ExchangePlan:
     bursty: bool = True
     resolve_after_s: int = 0
     decoys: bool = False
+    sports_delay_s: int = 0
+    """For how long the markets of sports hold back an order that would trade."""
 
 
 class FakeExchange:
@@ -126,7 +130,8 @@ class FakeExchange:
     def listings(self) -> list[Listing]:
         """All markets as the catalogue shows them."""
         titles = {event.slug: event for event in self.events}
-        return [market_listing(market, titles[market.spec.event_slug]) for market in self.markets]
+        delay_s = self.plan.sports_delay_s
+        return [market_listing(market, titles[market.spec.event_slug], delay_s) for market in self.markets]
 
     # --- what can be done from outside
 
@@ -134,6 +139,10 @@ class FakeExchange:
         """Do some actions in one market, each as a batch of its own at ``now_ns``; prints follow later by themselves."""
         for action in actions:
             yield from market.act(action, now_ns)
+        yield from self.settle(market, now_ns)
+
+    def settle(self, market: FakeMarket, now_ns: int) -> Iterator[Frame]:
+        """What follows from a change of a market: a finer grid where its price has come near 0 or 1, and the prints of its trades."""
         yield from market.refine_tick(now_ns)
         for told in market.prints:
             self._queue_print(market, told.token_id, now_ns, lambda at_ns, told=told: iter((market.tell_print(told, at_ns),)))  # type: ignore[misc]
@@ -174,6 +183,8 @@ class FakeExchange:
         (market,) = self._rng.choices(self._choices, cum_weights=self._weights)
         believed = market.flow.fair_e6
         yield from self.perform(market, market.flow.next_actions(self._rng, market.book), now_ns)
+        if market.users:
+            yield from self.perform(market, market.flow.pick_off(market.book), now_ns)
         if market.flow.fair_e6 != believed and market.spec.slug in self._is_grouped:
             self._rebalance(market)
 
@@ -238,11 +249,14 @@ class FakeExchange:
         return int(self._rng.expovariate(1 / mean_s) * NS_PER_S)
 
 
-def market_listing(market: FakeMarket, event: EventSpec) -> Listing:
+def market_listing(market: FakeMarket, event: EventSpec, sports_delay_s: int = 0) -> Listing:
     """A market with its live numbers, in the words of the catalogue."""
     bid, ask = market.best_e6
+    listed = catalogue_market(market.spec, event, format_e6(market.tick_e6), closed=market.closed)
+    if sports_delay_s and "sports" in market.spec.tags:
+        listed = replace(listed, seconds_delay=sports_delay_s)
     return Listing(
-        market=catalogue_market(market.spec, event, format_e6(market.tick_e6), closed=market.closed),
+        market=listed,
         id=market.spec.id,
         best_bid_e6=bid,
         best_ask_e6=ask,
@@ -250,6 +264,7 @@ def market_listing(market: FakeMarket, event: EventSpec) -> Listing:
         volume_e6=market.traded_e6,
         winner=market.winner,
         tags=market.spec.tags,
+        fee_type=market.spec.fees.kind,
     )
 
 

@@ -19,6 +19,8 @@ FAR_STEP_E6 = 10_000
 TARGET_ORDERS = 180
 MAKERS = tuple(f"maker-{n}" for n in range(12))
 TAKER = "taker"
+USER = "user"
+"""Owner of the orders that come in over HTTP. The flow trades against them and never cancels them."""
 ROUND_SHARES = (5, 10, 15, 20, 25, 40, 50, 60, 100, 150, 200, 250, 500, 1_000)
 
 
@@ -112,8 +114,23 @@ class MarketFlow:
             for price in book.prices(side):
                 if price < centre + self.tick_e6 if side == BID else price > centre - self.tick_e6:
                     break
-                found.extend(order.order_id for order in book.at(side, price))
+                found.extend(order.order_id for order in book.at(side, price) if order.owner != USER)
         return tuple(found)
+
+    def pick_off(self, book: MatchingBook) -> list[Action]:
+        """Take those orders of users that are on the wrong side of what everybody believes."""
+        actions: list[Action] = []
+        for side in (BID, ASK):
+            worst, size = None, 0
+            for price in book.prices(side):
+                if price < self.centre_e6 + self.tick_e6 if side == BID else price > self.centre_e6 - self.tick_e6:
+                    break
+                if any(order.owner == USER for order in book.at(side, price)):
+                    worst = price
+            if worst is not None:
+                size = sum(total for _, total in book.reach(1 - side, worst))
+                actions.append(Take(1 - side, worst, size, False))
+        return actions
 
     def shift(self, rng: Random, offset_e6: int, book: MatchingBook) -> list[Action]:
         """Everybody errs by ``offset_e6`` from here on: stale quotes go, fresh ones come."""

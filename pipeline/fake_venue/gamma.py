@@ -30,7 +30,10 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 @dataclass(frozen=True)
 class Listing:
-    """A market with what changes while it trades: YES best bid and ask, the last price, shares traded, and the winner once there is one."""
+    """A market with what changes while it trades: YES best bid and ask, the last price, shares traded, and the winner once there is one.
+
+    ``fee_type`` names the kind of its fees; a recorded market's is told by what it says of delays.
+    """
 
     market: Market
     id: str
@@ -40,6 +43,7 @@ class Listing:
     volume_e6: int = 0
     winner: int | None = None
     tags: tuple[str, ...] = ()
+    fee_type: str | None = None
 
 
 class BadQuery(Exception):
@@ -123,7 +127,7 @@ def market_body(listing: Listing, with_event: bool = True) -> Body:
     if market.neg_risk_market_id:
         body["negRiskMarketID"] = market.neg_risk_market_id
     if market.fees is not None:
-        body["feeType"] = "fake_fees"
+        body["feeType"] = listing.fee_type or ("crypto_fees_v2" if market.taker_delay else "fake_fees")
         body["feeSchedule"] = {
             "exponent": market.fees.exponent,
             "rate": number(market.fees.rate_e6),

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.fake_venue.catalogue import digest
 from pipeline.fake_venue.exchange import FakeExchange
-from pipeline.fake_venue.flow import Action, Cancel, Take
+from pipeline.fake_venue.flow import USER, Action, Cancel, Take
 from pipeline.fake_venue.market import FakeMarket
 from pipeline.fake_venue.matching import ASK, BID
 from pipeline.fake_venue.source import Source
@@ -94,4 +94,5 @@ def _crossing(market: FakeMarket) -> Action:
 def _mass_cancel(market: FakeMarket) -> Action:
     """Every order of the prices next to the best."""
     prices = [(side, price) for side in (BID, ASK) for _, price in zip(range(BATCH // 2), market.book.prices(side), strict=False)]
-    return Cancel(tuple(order.order_id for side, price in prices for order in market.book.at(side, price)))
+    found = (order for side, price in prices for order in market.book.at(side, price))
+    return Cancel(tuple(order.order_id for order in found if order.owner != USER))

@@ -84,6 +84,34 @@ class Link:
                 await asyncio.sleep(0.05)
 
 
+async def serve_link(link: Link, receive: Receive, send: Send, heard: Callable[[Link, str], None]) -> None:
+    """Hear and send on an accepted connection until either end closes it; ``heard`` is given each text."""
+    reader = asyncio.ensure_future(_read(link, receive, heard))
+    writer = asyncio.ensure_future(link.run(send))
+    watcher = asyncio.ensure_future(link.too_slow())
+    tasks = (reader, writer, watcher)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if not reader.done() and link.closing is not None:
+            writer.cancel()
+            code, reason = link.closing
+            closing = asyncio.ensure_future(send({"type": "websocket.close", "code": code, "reason": reason}))
+            await asyncio.wait((closing, reader), timeout=CLOSE_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+            closing.cancel()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _read(link: Link, receive: Receive, heard: Callable[[Link, str], None]) -> None:
+    while True:
+        event = await receive()
+        if event["type"] == "websocket.disconnect":
+            return
+        heard(link, event.get("text") or "")
+
+
 class Hub:
     """All links, and the way of each frame to those who subscribed to it."""
 
@@ -125,32 +153,12 @@ class Hub:
         link = Link(next(self._numbers), self._queue_bytes)
         self.links[link.number] = link
         get_logger().info(events.FAKE_CLIENT_CONNECTED, link=link.number)
-        reader = asyncio.ensure_future(self._read(link, receive))
-        writer = asyncio.ensure_future(link.run(send))
-        watcher = asyncio.ensure_future(link.too_slow())
         try:
-            await asyncio.wait((reader, writer, watcher), return_when=asyncio.FIRST_COMPLETED)
-            if not reader.done() and link.closing is not None:
-                writer.cancel()
-                code, reason = link.closing
-                closing = asyncio.ensure_future(send({"type": "websocket.close", "code": code, "reason": reason}))
-                await asyncio.wait((closing, reader), timeout=CLOSE_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
-                closing.cancel()
+            await serve_link(link, receive, send, self.heard)
         finally:
             del self.links[link.number]
             self._readers.clear()
-            tasks = (reader, writer, watcher)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             get_logger().info(events.FAKE_CLIENT_LEFT, link=link.number, sent=link.sent)
-
-    async def _read(self, link: Link, receive: Receive) -> None:
-        while True:
-            event = await receive()
-            if event["type"] == "websocket.disconnect":
-                return
-            self.heard(link, event.get("text") or "")
 
     def heard(self, link: Link, text: str) -> None:
         """One frame from a client."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import NamedTuple
 
 from pipeline.base.units import NS_PER_MS, ONE_E6
 from pipeline.fake_venue import wire
 from pipeline.fake_venue.catalogue import MarketSpec
-from pipeline.fake_venue.flow import TAKER, Action, Cancel, MarketFlow, Place, Take
+from pipeline.fake_venue.flow import TAKER, USER, Action, Cancel, MarketFlow, Place, Take
 from pipeline.fake_venue.matching import BID, LevelChange, Match, MatchingBook, RestingOrder
 from pipeline.fake_venue.wire import Frame, text_of
 from pipeline.market.verify import trade_price_text
@@ -30,6 +30,14 @@ class Print(NamedTuple):
     side: str
 
 
+class Taken(NamedTuple):
+    """What a taker met: the orders it filled, its side in YES terms, and the outcome (0 or 1) whose token it traded."""
+
+    matches: list[Match]
+    side: int
+    outcome: int
+
+
 class FakeMarket:
     """The state of one market, and the only place that changes it. All methods return the frames that follow from them."""
 
@@ -44,6 +52,10 @@ class FakeMarket:
         self.last_side = ""
         self.traded_e6 = 0
         self.prints: list[Print] = []
+        self.watcher: Callable[[FakeMarket, Taken, int], None] | None = None
+        """Told of every trade, with its time, once orders of users can be among them."""
+        self.users: dict[int, RestingOrder] = {}
+        """The orders of users that rest here."""
         self._rng = rng
         self._next_id = 1
         self._condition_id = spec.condition_id
@@ -71,6 +83,31 @@ class FakeMarket:
             return
         taker = action.side if isinstance(action, Take) else BID
         yield from self._tell(changes, matches, taker, rested, now_ns)
+
+    def enter(
+        self, side: int, limit_e6: int, size_e6: int, rests: bool, outcome: int, now_ns: int
+    ) -> tuple[int, int | None, list[Frame]]:
+        """A user's order (side and limit in YES terms): how much of it was filled, the number under which the rest rests, the frames."""
+        matches = self.book.match(side, limit_e6, size_e6)
+        filled = sum(match.size_e6 for match in matches)
+        rested = self._rest(USER, side, limit_e6, size_e6 - filled) if rests and filled < size_e6 else None
+        changes = self.book.drain_changes()
+        frames = list(self._tell(changes, matches, side, rested, now_ns, outcome)) if changes else []
+        return filled, None if rested is None else rested.order_id, frames
+
+    def withdraw(self, order_ids: Sequence[int], now_ns: int) -> list[Frame]:
+        """Users' orders leave the book, all at once."""
+        self.book.cancel_all(order_ids)
+        changes = self.book.drain_changes()
+        return list(self._tell(changes, [], BID, None, now_ns)) if changes else []
+
+    def fill_one(self, order_id: int, size_e6: int, now_ns: int) -> list[Frame]:
+        """Somebody takes one resting order out of turn; nothing if it is gone."""
+        resting = self.book.orders.get(order_id)
+        match = self.book.take_one(order_id, size_e6)
+        if resting is None or match is None:
+            return []
+        return list(self._tell(self.book.drain_changes(), [match], 1 - resting.side, None, now_ns))
 
     def refine_tick(self, now_ns: int) -> Iterator[Frame]:
         """Near 0 and 1 the price grid becomes ten times finer; it never goes back."""
@@ -174,7 +211,10 @@ class FakeMarket:
         order = RestingOrder(self._next_id, owner, side, price_e6, size_e6)
         self._next_id += 1
         self.book.rest(order)
-        self.flow.rested(order.order_id)
+        if owner == USER:
+            self.users[order.order_id] = order
+        else:
+            self.flow.rested(order.order_id)
         return order
 
     def _lay(self, changes: Sequence[LevelChange]) -> None:
@@ -192,11 +232,21 @@ class FakeMarket:
         return wire.hash_tail(str(self.spec.min_size), text_of(self.tick_e6), self.spec.neg_risk, self.last_trade)
 
     def _tell(
-        self, changes: list[LevelChange], matches: list[Match], taker: int, rested: RestingOrder | None, now_ns: int
+        self,
+        changes: list[LevelChange],
+        matches: list[Match],
+        taker: int,
+        rested: RestingOrder | None,
+        now_ns: int,
+        outcome: int | None = None,
     ) -> Iterator[Frame]:
         self._lay(changes)
         if matches:
-            self._note_trades(matches, taker)
+            outcome = self._note_trades(matches, taker, outcome)
+            if self.watcher is not None:
+                self.watcher(self, Taken(matches, taker, outcome), now_ns)
+        if self.users:
+            self.users = {number: order for number, order in self.users.items() if number in self.book.orders}
         timestamp = self._stamp(now_ns // NS_PER_MS)
         top = (self._bids.best_e6, self._asks.best_e6)
         bests = self._bests(top)
@@ -249,9 +299,13 @@ class FakeMarket:
         bid, ask = top[0] or 0, ONE_E6 if top[1] is None else top[1]
         return (text_of(bid), text_of(ask)), (text_of(ONE_E6 - ask), text_of(ONE_E6 - bid))
 
-    def _note_trades(self, matches: list[Match], taker: int) -> None:
-        """Queue one print a price, told on a token chosen at random; its last price enters the hash at once, for both tokens."""
-        outcome = self._rng.getrandbits(1)
+    def _note_trades(self, matches: list[Match], taker: int, outcome: int | None) -> int:
+        """Queue one print a price, told on a token chosen at random where none is given; which of the two.
+
+        Its last price enters the hash at once, for both tokens.
+        """
+        if outcome is None:
+            outcome = self._rng.getrandbits(1)
         sizes: dict[int, int] = {}
         for match in matches:
             sizes[match.price_e6] = sizes.get(match.price_e6, 0) + match.size_e6
@@ -263,3 +317,4 @@ class FakeMarket:
             self.last_trade = trade_price_text(told)
         self.last_side = side
         self._tail = self._new_tail()
+        return outcome

@@ -99,6 +99,30 @@ class MatchingBook:
                 self._drop(other, price)
         return matches
 
+    def reach(self, side: int, limit_e6: int) -> list[tuple[int, int]]:
+        """What a taker of ``side`` would meet up to its limit: each price with its total, best first."""
+        other = ASK if side == BID else BID
+        found: list[tuple[int, int]] = []
+        for price in self.prices(other):
+            if price > limit_e6 if side == BID else price < limit_e6:
+                break
+            found.append((price, self._totals[other][price]))
+        return found
+
+    def take_one(self, order_id: int, size_e6: int) -> Match | None:
+        """Fill one resting order out of turn, whatever rests before it; None if it is not there."""
+        order = self.orders.get(order_id)
+        if order is None:
+            return None
+        taken = min(size_e6, order.size_e6)
+        if taken == order.size_e6:
+            self.cancel(order_id)
+        else:
+            self._totals[order.side][order.price_e6] -= taken
+            self._touched[order.side, order.price_e6] = None
+        order.size_e6 -= taken
+        return Match(order_id, order.owner, order.price_e6, taken)
+
     def rest(self, order: RestingOrder) -> None:
         """Put an order behind all others of its price. It must not cross the other side: match it first."""
         queue = self._queues[order.side].get(order.price_e6)

@@ -22,31 +22,38 @@ from starlette.routing import Route, WebSocketRoute
 
 from pipeline.base.clock import Clock
 from pipeline.base.errors import PortInUse
-from pipeline.base.units import NS_PER_S
-from pipeline.fake_venue import clob, gamma
+from pipeline.base.units import NS_PER_S, ONE_E6
+from pipeline.fake_venue import clob, gamma, order_faults
+from pipeline.fake_venue.desk import Desk
+from pipeline.fake_venue.exchange import FakeExchange
 from pipeline.fake_venue.links import Hub
 from pipeline.fake_venue.scenarios import FAULTS, Faults, UnknownFault
 from pipeline.fake_venue.source import Source
+from pipeline.fake_venue.user_channel import RESTART
 from pipeline.fake_venue.venue_mode import VenueMode
+from pipeline.fake_venue.wire import Frame
 
 FRAMES_PER_SLICE = 500
 LONGEST_WAIT_S = 0.05
 SHORTEST_WAIT_S = 0.001
 QUEUE_BYTES = 8 * 1024 * 1024
 GRACE_S = 1
+START_CASH_E6 = 1_000_000 * ONE_E6
 
 
 @dataclass(frozen=True)
 class ServerOptions:
     """Where to listen (port 0: any free one), how much may wait for a slow reader, and whether time stands still until somebody subscribes.
 
-    ``waits_for_reader`` is for recordings, which end: their clock starts with the first subscription.
+    ``waits_for_reader`` is for recordings, which end: their clock starts with the first subscription. ``start_cash_e6`` is what each
+    account that trades here begins with.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
     queue_bytes: int = QUEUE_BYTES
     waits_for_reader: bool = False
+    start_cash_e6: int = START_CASH_E6
 
 
 class FakeVenueServer:
@@ -59,6 +66,11 @@ class FakeVenueServer:
         self.faults = Faults(source)
         self.mode = VenueMode()
         self.hub = Hub(source, self.faults, self.options.queue_bytes)
+        self.desk: Desk | None = None
+        """Who takes orders; nobody where a recording is served."""
+        if isinstance(source, FakeExchange):
+            options = self.options
+            self.desk = Desk(source, clock, self.mode, self._publish, options.start_cash_e6, options.queue_bytes)
         self.behind_ns = 0
         self._failure: BaseException | None = None
         self._socket = bind(self.options.host, self.options.port)
@@ -85,6 +97,11 @@ class FakeVenueServer:
     def ws_url(self) -> str:
         """The address of the market channel."""
         return f"ws://{self.options.host}:{self.port}/ws/market"
+
+    @property
+    def user_ws_url(self) -> str:
+        """The address of the user channel."""
+        return f"ws://{self.options.host}:{self.port}/ws/user"
 
     def run(self) -> None:
         """Serve until ``stop`` is called, from any thread or signal handler. Raises what made the source fail."""
@@ -122,6 +139,8 @@ class FakeVenueServer:
             now_ns = self.clock.now_ns()
             frames = self.faults.injected() + self.source.advance(now_ns, FRAMES_PER_SLICE)
             self.hub.publish(frames, now_ns)
+            if self.desk is not None:
+                self.desk.advance(now_ns)
             next_ns = self.source.next_ns()
             if next_ns is None:
                 self.hub.close_all(1000, "recording ended")
@@ -139,6 +158,11 @@ class FakeVenueServer:
         finally:
             pump.cancel()
             self.hub.close_all(1001, "going away")
+            if self.desk is not None:
+                self.desk.hub.close_all(1001, "going away")
+
+    def _publish(self, frames: list[Frame]) -> None:
+        self.hub.publish(frames, self.clock.now_ns())
 
     def _pump_ended(self, pump: asyncio.Future[None]) -> None:
         """A pump that died takes the server with it: nothing would ever be sent again."""
@@ -165,6 +189,7 @@ class FakeVenueServer:
                 Route("/admin/fault/{name}", self._start_fault, methods=["POST"]),
                 Route("/admin/venue-state/{state}", self._tell_state, methods=["POST"]),
                 WebSocketRoute("/ws/market", self.hub),
+                *(self.desk.routes() if self.desk is not None else ()),
                 Route("/{path:path}", self._clob),
             ],
             lifespan=self._lifespan,
@@ -236,17 +261,19 @@ class FakeVenueServer:
             {
                 "links": links,
                 "behind_ms": self.behind_ns // 1_000_000,
-                "faults": self.faults.running(now_ns),
+                "faults": [*self.faults.running(now_ns), *(self.desk.faults.running(now_ns) if self.desk is not None else ())],
                 "venue_state": self.mode.state(now_ns),
             }
         )
 
     async def _list_faults(self, request: Request) -> Response:
-        return reply(FAULTS)
+        return reply({**FAULTS, **order_faults.FAULTS})
 
     async def _start_fault(self, request: Request) -> Response:
         name, options = request.path_params["name"], request.query_params
         try:
+            if name in order_faults.FAULTS and self.desk is not None:
+                return reply(self.desk.start_fault(name, dict(options)))
             told = self.faults.start(name, self.clock.now_ns(), dict(options))
         except UnknownFault as error:
             return reply({"error": str(error)}, 404)
@@ -264,6 +291,8 @@ class FakeVenueServer:
             return reply({"error": str(error)}, 400)
         if state == "link_lost":
             self.faults.start("reconnect-storm", self.clock.now_ns(), {"seconds": str(told["seconds"])})
+            if self.desk is not None:
+                self.desk.hub.close_all(*RESTART)
         return reply(told)
 
 

@@ -42,3 +42,9 @@ class VenueMode:
         while self._plan and self._plan[0][0] is not None and self._plan[0][0] <= now_ns:
             self._plan.pop(0)
         return self._plan[0][1] if self._plan else "normal"
+
+    def left_s(self, now_ns: int) -> int | None:
+        """Whole seconds until the present state ends, rounded up; None if it does not by itself."""
+        self.state(now_ns)
+        until_ns = self._plan[0][0] if self._plan else None
+        return None if until_ns is None else -(-(until_ns - now_ns) // NS_PER_S)
