@@ -95,7 +95,7 @@ def trade_file(
     policy = FeedPolicy(settings.confidence)
     session_id, seen = new_composition_id(), Seen()
     engine = StrategyEngine(strategies, session_id, settings.execution.command_ttl_ms * NS_PER_MS, policy, dutch_book)
-    executor = Executor(relayer, Limits.from_settings(settings.risk, policy), mode)
+    executor = Executor(relayer, Limits.of(settings), mode)
     # On a recording of the venue only what is followed is about tokens that are traded; a generic one is about one market.
     gateway = Gateway(
         market=market if source.venue == "generic" else "", outcome_id=outcome_id, mirror=False, strict=source.strict

@@ -64,6 +64,9 @@ class StrategyEngine(Stage):
         return self._settled(answers, now_ns) if answers else ()
 
     def _told(self, msg: Message, now_ns: int) -> Iterator[Message]:
+        if self.dutch is not None and isinstance(msg, OrderUpdate):
+            # The cash is the account's: it changes with the orders of any strategy.
+            self.dutch.account.free_cash_e6 = msg.free_cash_e6
         match msg:
             case OrderUpdate() if msg.strategy in self.desks:
                 answers = [self.desks[msg.strategy].on_update(msg, now_ns)]

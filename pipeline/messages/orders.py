@@ -196,40 +196,12 @@ class PlanState(msgspec.Struct, frozen=True, array_like=True):
     decision: Decision | None = None
 
 
-class PlanOrder(msgspec.Struct, frozen=True, array_like=True):
-    """One order of a plan of several steps, and what its trades came to: exact dollars in millionths, fees apart."""
-
-    client_order_id: str
-    token_id: str
-    market: str
-    side: Side
-    price_e6: int
-    size_e6: int
-    status: OrderStatus
-    filled_e6: int = 0
-    notional_e6: int = 0
-    fee_e6: int = 0
-    reason: str = ""
-
-
-class PlanState(msgspec.Struct, frozen=True, array_like=True):
-    """A plan of several steps whose end nobody has told yet: its orders so far, the oldest first.
-
-    ``decision`` is None where it went with an earlier life of the executor.
-    """
-
-    plan_id: str
-    strategy: str
-    orders: tuple[PlanOrder, ...]
-    decision: Decision | None = None
-
-
 class ExecSnapshot(Message, frozen=True, kw_only=True):
     """All the executor holds, complete in itself; sent to each new subscriber. ``accepts`` says that commands are taken.
 
     ``next_counters``: for each strategy the counter of its next order id, so that an id never repeats after a restart.
     ``venue_state``: what the venue does as far as its answers tell; a change of it is said by another snapshot. ``plan_ids``: the plans
-    behind the taker orders that are remembered, so that none is carried out twice. ``plans``: those still under way. ``plans``: those still under way.
+    behind the taker orders that are remembered, so that none is carried out twice. ``plans``: those still under way.
     ``free_cash_e6`` is as in ``OrderUpdate``.
     """
 
@@ -242,7 +214,6 @@ class ExecSnapshot(Message, frozen=True, kw_only=True):
     next_counters: dict[str, int] = {}
     venue_state: VenueState = "normal"
     plan_ids: tuple[str, ...] = ()
-    plans: tuple[PlanState, ...] = ()
     free_cash_e6: int | None = None
     plans: tuple[PlanState, ...] = ()
 

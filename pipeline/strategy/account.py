@@ -36,6 +36,7 @@ class Account:
         self.ready = False
         self.halted = False
         self.venue_state: VenueState = "normal"
+        self.free_cash_e6: int | None = None
         self.counter = 0
         self.portfolio = Portfolio()
         self.exposure_e6 = 0
@@ -119,7 +120,7 @@ class Account:
             if self._placing.get(name, 0) > now_ns
         ]
         self.ready, self.halted, self.mode = snapshot.accepts, snapshot.halted, snapshot.mode
-        self.venue_state = snapshot.venue_state
+        self.venue_state, self.free_cash_e6 = snapshot.venue_state, snapshot.free_cash_e6
         self.counter = max(self.counter, snapshot.next_counters.get(self.strategy, 1) - 1)
         self._orders = {}
         self._exposures = {}

@@ -7,19 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from pipeline.base.units import NS_PER_MS, ONE_E6, complement_e6, floor_to, format_e6, parse_e6
-from pipeline.messages.market import BookSnapshot, State
+from pipeline.base.units import NS_PER_MS, ONE_E6, complement_e6, floor_to, format_e6, notional_ceil_e6, parse_e6
+from pipeline.messages.market import BookSnapshot, FeeSchedule, State
 from pipeline.strategy.account import Account
-from pipeline.strategy.dutch_book import Leg, SetPlan, plan_no_set, plan_set
+from pipeline.strategy.dutch_book import Leg, LegOrder, SetPlan, plan_no_set, plan_set
 from pipeline.strategy.dutch_rules import DutchRules, annual_return_e6
 from pipeline.strategy.event_sets import EventSet
 from pipeline.trading.amounts import SIZE_STEP_E6
+from pipeline.trading.fees import fee_ceil_e6, fee_per_share_e6
 from pipeline.trading.multileg import LegRun, expected_miss_cost_e6
 from pipeline.trading.multileg_value import Form, sale_walk
 from pipeline.trading.policy import FeedPolicy, heard_ns
 from pipeline.trading.venue_state import may_start
 
-Kind = Literal["", "hopeless", "books", "venue", "size", "profit", "return", "quotes"]
+Kind = Literal["", "hopeless", "books", "venue", "size", "balance", "profit", "return", "quotes"]
+NO_CASH = "balance: the free cash does not pay for all legs of the smallest plan"
 NO_ROOM = "too small within what max_cost_usdc leaves for this event and max_order_usdc for one order"
 AGREE_NS = 50 * NS_PER_MS
 """How long the books of both outcomes may differ: they come in two messages."""
@@ -88,6 +90,8 @@ def weigh(
         return found.refused("books", doubt, recheck_ns)
     if not may_start(rules.name, account.venue_state):
         return found.refused("venue", f"the venue is {account.venue_state}")
+    if plan.reason == NO_CASH:
+        return found.refused("balance", plan.reason)
     if plan.reason:
         return found.refused("size" if "small" in plan.reason else "profit", plan.reason)
     return _priced(found, event, books, rules, now_ns)
@@ -128,24 +132,38 @@ def _priced(found: Found, event: EventSet, books: Mapping[str, BookSnapshot], ru
 
 
 def _sized(form: Form, legs: Sequence[Leg], event: EventSet, account: Account, rules: DutchRules) -> SetPlan:
-    """The best plan within the limits of money: for all of it, and for each order, which risk counts at its limit price."""
+    """The best plan within the limits of money: for all of it, and for each order, which risk counts at its limit price with its fee.
+
+    All legs together must fit the free cash before the first one is ordered.
+    """
     size = rules.max_sets_e6
+    cash = account.free_cash_e6
+    fees = {leg.token_id: leg.fees for leg in legs}
+    short_of_cash = False
     held = sum(max(0, holding.cost_e6) for market in event.markets for holding in account.portfolio.in_market(market.market_id))
     room = max(0, rules.max_cost_e6 - held)
     while True:
         plan = plan_no_set(legs, size, rules.costs) if form == "NO" else plan_set(form, legs, size, rules.costs)
         if plan.reason:
-            return plan if size == rules.max_sets_e6 else replace(plan, reason=NO_ROOM)
-        dearest = max(order.price_e6 for order in plan.orders)
+            return plan if size == rules.max_sets_e6 else replace(plan, reason=NO_CASH if short_of_cash else NO_ROOM)
+        dearest = max(order.price_e6 + fee_per_share_e6(fees[order.token_id], order.price_e6) for order in plan.orders)
         fitting = min(plan.size_e6, rules.max_leg_e6 * ONE_E6 // dearest)
         if plan.cost_e6 > room:
             fitting = min(fitting, plan.size_e6 * room // plan.cost_e6)
+        needed = sum(_held_back_e6(order, fees[order.token_id]) for order in plan.orders)
+        if cash is not None and needed > cash:
+            fitting, short_of_cash = min(fitting, plan.size_e6 * max(0, cash) // needed), True
         fitting = floor_to(fitting, SIZE_STEP_E6)
         if fitting == plan.size_e6:
             return plan
         if not fitting:
-            return replace(plan, size_e6=0, orders=(), reason=NO_ROOM)
+            return replace(plan, size_e6=0, orders=(), reason=NO_CASH if short_of_cash else NO_ROOM)
         size = fitting
+
+
+def _held_back_e6(order: LegOrder, fees: FeeSchedule | None) -> int:
+    """The cash that an open order holds: all of it at its limit price, and the most it may be charged."""
+    return notional_ceil_e6(order.price_e6, order.size_e6) + fee_ceil_e6(fees, order.price_e6, order.size_e6)
 
 
 def _doubt(

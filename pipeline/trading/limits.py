@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
 
-from pipeline.base.settings import RiskSection
-from pipeline.base.units import ONE_E6, e6_of_decimal
+from pipeline.base.settings import RiskSection, Settings
+from pipeline.base.units import NS_PER_MS, ONE_E6, e6_of_decimal
 from pipeline.messages.market import BookSnapshot, Market
 from pipeline.messages.orders import Mode, VenueState
 from pipeline.trading.orders import Order
@@ -38,8 +37,20 @@ class Limits:
     late_fill_ns: int = 0
 
     @classmethod
-    def from_settings(cls, section: RiskSection, policy: FeedPolicy = USUAL, starting_cash: Decimal | None = None) -> Limits:
-        """The limits that ``[risk]`` sets, with the policy of ``[confidence]``, and the dollars that a paper account began with."""
+    def of(cls, settings: Settings) -> Limits:
+        """All that the settings limit: a paper account by its cash too, one at the venue for as long as late trades may come."""
+        limits = cls.from_settings(settings.risk, FeedPolicy(settings.confidence))
+        match settings.execution.relayer:
+            case "fake":
+                return limits
+            case "paper":
+                return replace(limits, starting_cash_e6=e6_of_decimal(settings.paper.starting_cash_usdc))
+            case _:
+                return replace(limits, late_fill_ns=settings.risk.late_fill_ms * NS_PER_MS)
+
+    @classmethod
+    def from_settings(cls, section: RiskSection, policy: FeedPolicy = USUAL) -> Limits:
+        """The limits that ``[risk]`` sets, with the policy of ``[confidence]``."""
         return cls(
             max_order_e6=e6_of_decimal(section.max_order_usdc),
             max_open_orders=section.max_open_orders,
@@ -51,7 +62,6 @@ class Limits:
             max_errors=section.max_errors_per_minute,
             price_band_e6=e6_of_decimal(section.price_band),
             policy=policy,
-            starting_cash_e6=None if starting_cash is None else e6_of_decimal(starting_cash),
         )
 
 

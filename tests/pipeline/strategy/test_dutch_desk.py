@@ -263,6 +263,17 @@ def test_sets_are_cut_to_what_may_be_spent_on_an_event_and_on_one_order() -> Non
     assert Bench(rules).show(CHEAP_YES).orders()[0].size_e6 == 20 * ONE_E6
 
 
+def test_all_legs_fit_the_free_cash_before_the_first_is_ordered() -> None:
+    bench = Bench()
+    bench.take(bench.desk.on_snapshot(snapshot(free_cash_e6=9 * ONE_E6), T))
+    assert bench.show(CHEAP_YES).orders()[0].size_e6 == 10 * ONE_E6
+    poor = Bench()
+    poor.take(poor.desk.on_snapshot(snapshot(free_cash_e6=4 * ONE_E6), T))
+    poor.show(CHEAP_YES)
+    assert not poor.orders()
+    assert poor.told()[0][1] == "balance: the free cash does not pay for all legs of the smallest plan"
+
+
 def test_a_leg_that_fails_is_unwound_at_the_deadline_and_the_end_is_told() -> None:
     bench = Bench()
     bench.parts = [ONE_E6, ONE_E6, 0]

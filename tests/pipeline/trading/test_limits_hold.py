@@ -204,6 +204,32 @@ def test_over_a_limit_by_the_venues_doing_nothing_is_added_and_what_is_held_may_
     assert reasons(dispatcher.place(place(4, "a-y", "SELL", 410_000, 40 * ONE), T + 2 * S)) == []
 
 
+def test_a_purchase_fits_the_cash_that_open_orders_leave_fees_included() -> None:
+    dispatcher = desk(wide(starting_cash_e6=20 * ONE))
+    list(dispatcher.place(place(1, "a-y", "BUY", 400_000, 20 * ONE), T))
+    assert dispatcher.ledger.free_cash_e6 == 11_760_000
+    (reason,) = reasons(dispatcher.place(place(2, "b-y", "BUY", 400_000, 29 * ONE), T))
+    assert reason == "balance: 11.948 is needed and 11.76 of cash is free"
+    updates = list(dispatcher.apply([fill(1, "t1", 400_000, 20 * ONE), event("cancelled", 1)], T))
+    assert [msg.free_cash_e6 for msg in updates if isinstance(msg, OrderUpdate)] == [12 * ONE]
+    assert reasons(dispatcher.place(place(3, "b-y", "BUY", 400_000, 29 * ONE), T)) == []
+
+
+def test_a_sale_fits_the_free_shares_and_its_money_is_free_once_it_is_confirmed() -> None:
+    dispatcher = desk(wide(starting_cash_e6=20 * ONE))
+    (reason,) = reasons(dispatcher.place(place(1, "a-y", "SELL", 410_000, 5 * ONE), T))
+    assert reason == "balance: only 0 shares of a-y are free to sell"
+    list(dispatcher.place(place(2, "a-y", "BUY", 400_000, 20 * ONE), T))
+    list(dispatcher.apply([fill(2, "t2", 400_000, 20 * ONE)], T))
+    assert reasons(dispatcher.place(place(3, "a-y", "SELL", 410_000, 15 * ONE), T)) == []
+    (reason,) = reasons(dispatcher.place(place(4, "a-y", "SELL", 410_000, 6 * ONE), T))
+    assert reason == "balance: only 5 shares of a-y are free to sell"
+    list(dispatcher.apply([fill(3, "t3", 410_000, 15 * ONE, "matched")], T))
+    assert dispatcher.ledger.free_cash_e6 == 12 * ONE
+    list(dispatcher.apply([event("trade_updated", 3, trade_id="t3", trade_status="confirmed")], T))
+    assert dispatcher.ledger.free_cash_e6 == 18_150_000
+
+
 # --- in any order ---------------------------------------------------------------------------------------------------
 
 placing = st.tuples(
@@ -232,10 +258,12 @@ def losses(dispatcher: Dispatcher) -> tuple[list[int], int]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.one_of(placing, telling, filling, settling, cancelling), max_size=40))
-def test_limits_hold_under_any_order_of_acks_fills_cancels_late_fills_and_failures(script: list[tuple[object, ...]]) -> None:
+@given(st.lists(st.one_of(placing, telling, filling, settling, cancelling), max_size=40), st.sampled_from([None, 12 * ONE]))
+def test_limits_hold_under_any_order_of_acks_fills_cancels_late_fills_and_failures(
+    script: list[tuple[object, ...]], cash_e6: int | None
+) -> None:
     """A trade comes while its order is open or soon after its end, at its limit or better, and may fail until it is confirmed."""
-    dispatcher = desk(TIGHT)
+    dispatcher = desk(replace(TIGHT, starting_cash_e6=cash_e6))
     ledger = dispatcher.ledger
     said: list[Message] = []
     trades: list[tuple[int, str]] = []
@@ -276,6 +304,7 @@ def test_limits_hold_under_any_order_of_acks_fills_cancels_late_fills_and_failur
         assert max(by_market) <= TIGHT.max_market_e6 + 2 * len(fills)
         assert by_event <= TIGHT.max_event_e6 + 2 * len(fills)
         assert len(ledger.open) <= TIGHT.max_open_orders
+        assert cash_e6 is None or cash_e6 + sum(holding.cash_e6 for holding in ledger.portfolio) >= -2 * len(fills)
         # A purchase that fails after its shares were sold on leaves a short position: only the venue can bring that about.
         taken_back = Counter[str]()
         for record in said:

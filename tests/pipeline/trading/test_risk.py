@@ -9,7 +9,7 @@ from pipeline.messages.market import BookSnapshot, Level, Market, Outcome, State
 from pipeline.messages.orders import Decision, Mode, PlaceOrder
 from pipeline.trading.orders import Order
 from pipeline.trading.policy import mirrored
-from pipeline.trading.risk import Limits, Situation, holding_stake_e6, refusal, stake_e6
+from pipeline.trading.risk import Limits, Situation, check_balance, holding_stake_e6, refusal, stake_e6
 
 LIMITS = Limits(max_order_e6=200_000_000, max_open_orders=10, max_total_e6=1_000_000_000)
 MARKET = Market(market_id="m", outcomes=(Outcome("yes", "Yes"), Outcome("no", "No")), min_order_size="5")
@@ -193,6 +193,14 @@ def test_live_nobody_sells_what_is_not_free() -> None:
     assert refusal(sale, situation(mode="live", free_e6=19_999_999), LIMITS) == "only 19.999999 shares of yes are free to sell"
     assert refusal(sale, situation(mode="live", free_e6=20_000_000), LIMITS) == ""
     assert refusal(sale, situation(mode="paper"), LIMITS) == ""
+
+
+def test_on_paper_only_what_has_no_counterpart_to_buy_is_sold_short() -> None:
+    sale = asked(side="SELL", price_e6=450_000)
+    short = situation(mode="paper", free_e6=19_999_999, free_cash_e6=10**9)
+    assert refusal(sale, short, LIMITS) == "balance: only 19.999999 shares of yes are free to sell"
+    alone = Market(market_id="m", outcomes=(Outcome("m/yes", "yes"), Outcome("m/no", "no")))
+    assert check_balance(sale, situation(mode="paper", market=alone, free_cash_e6=10**9), LIMITS) == ""
 
 
 def test_selling_what_is_held_passes_at_the_limit_of_what_is_at_stake() -> None:
