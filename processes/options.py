@@ -115,6 +115,8 @@ def run_process(
     run_dir = state_dir / "runs" / session_id
     options = RunnerOptions(
         journal_path=journal_path(state_dir, stage.role, database_name(settings.db.url)),
+        runs_path=state_dir / "runs",
+        segment_bytes=settings.bus.journal_segment_bytes,
         input_log_path=run_dir / "inputs" / f"{identity.run_id}.log" if settings.bus.log_inputs else None,
         heartbeat_ms=settings.bus.heartbeat_ms,
         resend_ms=settings.bus.resend_ms,
@@ -124,7 +126,7 @@ def run_process(
     )
     with role_lock(state_dir, stage.role):
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        transport = choose_transport(settings.bus.transport, state_dir, settings.bus.base_port)
+        transport = choose_transport(settings.bus)
         try:
             # A recording is played on its own time: whoever hears it lives then.
             clock = EventClock() if settings.venue.name == "recording" else SystemClock(on_step_back=_tell_step)

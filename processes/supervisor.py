@@ -142,7 +142,7 @@ class Supervisor:
                 "PYTHONUTF8": "1",
             }
             bus = self.config.settings.bus
-            transport = choose_transport(bus.transport, self.state_dir, bus.base_port)
+            transport = choose_transport(bus)
             if transport.socket_dir is not None:
                 opening.callback(shutil.rmtree, transport.socket_dir, ignore_errors=True)
             context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()

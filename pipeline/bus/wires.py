@@ -10,6 +10,7 @@ import zmq
 
 from pipeline.base.errors import PortInUse
 from pipeline.bus import codec
+from pipeline.bus.curve import CurveKeys, Gatekeeper, guard_binding, guard_connecting
 from pipeline.bus.stage import Arrival, Gap, Identity, PeerStarted
 from pipeline.bus.topology import SUPERSEDED, Stream, receives, sends
 from pipeline.bus.transport import Transport
@@ -70,6 +71,8 @@ class Wires:
         self._heads: dict[str, dict[str, int]] = {}
         self._fresh_heads: dict[str, list[dict[str, int]]] = {}
         self.poller = zmq.Poller()
+        self._keys = transport.keys
+        self._gatekeeper = None if transport.keys is None else Gatekeeper(context, transport.keys)
         chosen = None if only is None else frozenset(only)
         for stream in sends(role):
             if chosen is None or stream.name in chosen:
@@ -226,14 +229,14 @@ class Wires:
             socket = context.socket(zmq.XPUB)
             socket.setsockopt(zmq.XPUB_VERBOSE, 1)
             self._fresh_heads[stream.name] = [{}]
-            _bind(socket, address, stream)
+            _bind(socket, address, stream, self._keys)
             self._publishers[socket] = stream
             self.poller.register(socket, zmq.POLLIN)
         else:
             socket = context.socket(zmq.PUSH)
             if stream.when_full in ("expire", "raise") or stream.name == "health":
                 socket.setsockopt(zmq.IMMEDIATE, 1)
-            _connect(socket, address, stream)
+            _connect(socket, address, stream, self._keys)
         self._sending[stream.name] = socket
 
     def _open_receiver(
@@ -244,10 +247,10 @@ class Wires:
             prefixes = [f"{stream.name}."] if topics is None else [f"{topic}\0" for topic in (*topics, f"{stream.name}.")]
             for prefix in prefixes:
                 socket.setsockopt(zmq.SUBSCRIBE, prefix.encode())
-            _connect(socket, address, stream)
+            _connect(socket, address, stream, self._keys)
         else:
             socket = context.socket(zmq.PULL)
-            _bind(socket, address, stream)
+            _bind(socket, address, stream, self._keys)
         superseding = stream.when_full == "supersede" and self.role not in stream.every_message
         self._hears.append(_Heard(socket, stream, superseding))
         self.poller.register(socket, zmq.POLLIN)
@@ -258,6 +261,8 @@ class Wires:
             socket.close(linger=_LINGER_MS)
         for heard in self._hears:
             heard.socket.close(linger=0)
+        if self._gatekeeper is not None:
+            self._gatekeeper.close()
 
     def __enter__(self) -> Wires:
         return self
@@ -266,7 +271,9 @@ class Wires:
         self.close()
 
 
-def _bind(socket: zmq.Socket[bytes], address: str, stream: Stream) -> None:
+def _bind(socket: zmq.Socket[bytes], address: str, stream: Stream, keys: CurveKeys | None) -> None:
+    if keys is not None:
+        guard_binding(socket, keys)
     socket.setsockopt(zmq.SNDHWM, stream.hwm)
     socket.setsockopt(zmq.RCVHWM, stream.hwm)
     try:
@@ -274,11 +281,13 @@ def _bind(socket: zmq.Socket[bytes], address: str, stream: Stream) -> None:
     except zmq.ZMQError as error:
         socket.close(linger=0)
         raise PortInUse(
-            f"{address} ({stream.name}): {error}; another pipeline may use it: change [bus] state_dir or base_port"
+            f"{address} ({stream.name}): {error}; another pipeline may use it: change [bus] state_dir, base_port or tcp_host"
         ) from None
 
 
-def _connect(socket: zmq.Socket[bytes], address: str, stream: Stream) -> None:
+def _connect(socket: zmq.Socket[bytes], address: str, stream: Stream, keys: CurveKeys | None) -> None:
+    if keys is not None:
+        guard_connecting(socket, keys)
     socket.setsockopt(zmq.SNDHWM, stream.hwm)
     socket.setsockopt(zmq.RCVHWM, stream.hwm)
     socket.setsockopt(zmq.RECONNECT_IVL, 20)

@@ -43,5 +43,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("resume", "resume", OPERATE, "Let trading go on after a halt."),
     Row("tap", "tap", OPERATE, "Print the messages of one stream of a running pipeline."),
     Row("fault", "fault", OPERATE, "Make the fake venue misbehave, by the name of a fault."),
+    Row("keys", "keys", OPERATE, "Make the keys that guard tcp sockets."),
+    Row("doctor", "doctor", OPERATE, "Examine installation, session, database; say what to do."),
     Row("config", "config_show", OPERATE, "Show the settings in force and where each comes from."),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from types import TracebackType
 
 import zmq
@@ -47,7 +46,7 @@ class Onlooker:
     ) -> None:
         self.streams = tuple(streams)
         self.missed = 0
-        transport = choose_transport(bus.transport, Path(bus.state_dir), bus.base_port)
+        transport = choose_transport(bus)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         topics = {name: [f"{name}.{key}" for key in wanted] for name, wanted in (keys or {}).items()}
         identity = Identity("", f"onlooker-{os.getpid()}", "cli")

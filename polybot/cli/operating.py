@@ -114,7 +114,7 @@ def _tell(bus: BusSection, word: Halt | Resume, until: float) -> tuple[Heard, se
     heard, halts = Heard(), isinstance(word, Halt)
     before: set[str] = set()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    transport = choose_transport(bus.transport, Path(bus.state_dir), bus.base_port)
+    transport = choose_transport(bus)
     try:
         with (
             Onlooker(["exec"], bus) as look,

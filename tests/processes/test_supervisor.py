@@ -39,7 +39,7 @@ from pipeline.bus.wires import Wires
 from pipeline.messages.control import Heartbeat
 
 bus = load_config().settings.bus
-transport = choose_transport(bus.transport, Path(bus.state_dir), bus.base_port)
+transport = choose_transport(bus)
 context = zmq.Context()
 ended = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()

@@ -42,7 +42,7 @@ class Executor(threading.Thread):
 
     def run(self) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        transport = choose_transport("auto", self._state_dir, 17_400)
+        transport = choose_transport(BusSection(state_dir=str(self._state_dir)))
         snapshot = ExecSnapshot(ts_ns=1, accepts=True, halted=False, mode="fake", orders=(ORDER,), positions=())
         identity = Identity("s", "r", "executor")
         (self._state_dir / "executor.pid").write_text("4711\n")

@@ -9,6 +9,7 @@ import pytest
 import zmq
 from click.testing import CliRunner
 
+from pipeline.base.settings import BusSection
 from pipeline.bus.stage import Arrival, Identity
 from pipeline.bus.topology import STREAM
 from pipeline.bus.transport import choose_transport, socket_folder
@@ -43,8 +44,6 @@ def test_a_stream_that_cannot_be_tapped_is_refused_with_those_that_can(stream, c
 
 
 def test_every_tappable_stream_can_be_looked_at(tmp_path):
-    from pipeline.base.settings import BusSection
-
     section = BusSection(state_dir=str(tmp_path))
     for stream in TAPPABLE:
         with Onlooker([stream], section, every_message=True) as look:
@@ -70,7 +69,7 @@ def test_json_has_every_field_by_its_name():
 
 
 def test_it_gets_the_current_state_and_ends_after_the_count(tmp_path):
-    transport = choose_transport("auto", tmp_path, 27_400)
+    transport = choose_transport(BusSection(state_dir=str(tmp_path), base_port=27_400))
     context = zmq.Context()
     try:
         with Wires("book_builder", Identity("s", "r", "book_builder"), transport, context, only=["book"]) as wires:

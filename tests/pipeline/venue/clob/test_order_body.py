@@ -102,7 +102,7 @@ def test_the_amounts_are_those_of_the_vectors(shared: Path) -> None:
         told = amounts_of(order, case["tick_size"])
         assert (told.maker, told.taker) == (int(wanted["makerAmount"]), int(wanted["takerAmount"])), case
         checked += 1
-    assert checked > 150
+    assert checked > 130
 
 
 def test_buying_at_once_spends_whole_cents_and_no_more_than_was_asked() -> None:
