@@ -36,7 +36,8 @@ OUTSIDE = {
     "pipeline.venue": {"httpx", "websockets", "msgspec", "structlog", "eth_keys", "eth_hash", "eth_utils"},
     "pipeline.store": {"sqlalchemy", "alembic", "filelock", "msgspec", "structlog"},
     "pipeline.recording": {"msgspec", "structlog"},
-    "pipeline.fake_venue": {"starlette", "uvicorn", "websockets", "msgspec", "structlog", "eth_account", "eth_abi", "eth_keys", "eth_utils"},
+    "pipeline.fake_venue": {"starlette", "uvicorn", "websockets", "msgspec", "structlog"}
+    | {"eth_abi", "eth_account", "eth_keys", "eth_utils"},
     "processes": {"click", "zmq", "filelock", "msgspec", "structlog"},
     "polybot": {"click", "rich", "zmq", "filelock", "msgspec", "structlog"},
 }
