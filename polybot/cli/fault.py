@@ -1,4 +1,4 @@
-"""``polybot fault``: make the offline venue of a running pipeline misbehave, by name."""
+"""``polybot fault``: make the offline venue of a running pipeline misbehave, by name, or be in another state for orders."""
 
 from __future__ import annotations
 
@@ -32,6 +32,18 @@ _COLUMNS = ("fault", "takes", "what happens")
     "--link", type=click.IntRange(min=1), metavar="N", help="Strike this connection only, counted from 1. Default: all."
 )
 @click.option("--seconds", type=click.IntRange(min=1), metavar="S", help="How long it lasts.")
+@click.option(
+    "--venue-state",
+    "state",
+    metavar="STATE",
+    help="Instead of a fault: what the venue does with orders: normal, restarting, post_only, cancel_only, disabled or link_lost.",
+)
+@click.option(
+    "--post-only-seconds",
+    type=click.IntRange(min=0),
+    metavar="S",
+    help="How long it is post-only after restarting. Default: 120.",
+)
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="How many frames it strikes.")
 @click.option("--url", metavar="URL", help="Address of the fake venue. Default: that of the latest session.")
 @click.option("--state-dir", type=click.Path(path_type=Path), metavar="DIR", help="State directory of the pipeline.")
@@ -40,19 +52,24 @@ _COLUMNS = ("fault", "takes", "what happens")
 def command(
     name: str | None,
     listing: bool,
+    state: str | None,
+    post_only_seconds: int | None,
     url: str | None,
     state_dir: Path | None,
     as_json: bool,
     config_path: Path | None,
     **given: Any,
 ) -> None:
-    """Let fault NAME happen at the fake venue of a running `polybot up`.
+    """Let fault NAME happen at the fake venue of a running `polybot up`, or put it into a state.
+
+    A state lasts for --seconds, or until the next one is told; after restarting the venue is post-only for a while.
 
     \b
     Example:
       polybot fault --list
       polybot fault freeze-one-token --seconds 60
       polybot fault drop-frame --count 3
+      polybot fault --venue-state restarting --seconds 20 --post-only-seconds 30
     """
     from pipeline.fake_venue.scenarios import FAULTS, OPTIONS, UnknownFault, check_fault
 
@@ -63,9 +80,21 @@ def command(
         else:
             print_table(_COLUMNS, rows)
         return
-    if name is None:
-        raise BadInput(f"fault: has no name; give one of {', '.join(sorted(FAULTS))}")
     options = {key: str(value) for key, value in given.items() if value is not None}
+    if state is not None:
+        if post_only_seconds is not None:
+            options["post_only_seconds"] = str(post_only_seconds)
+        check_state(name, state, options)
+        told = tell_state(url or venue_url(load_config(config_path), state_dir), state, options)
+        if as_json:
+            print_json(told)
+        else:
+            click.echo(state_line(told))
+        return
+    if post_only_seconds is not None:
+        raise BadInput("--post-only-seconds: says how long the venue is post-only after --venue-state restarting; give both")
+    if name is None:
+        raise BadInput(f"fault: has no name; give one of {', '.join(sorted(FAULTS))}, or --venue-state")
     try:
         check_fault(name, tuple(options))
     except UnknownFault as error:
@@ -98,10 +127,37 @@ def venue_url(config: Config, state_dir: Path | None = None) -> str:
     return f"http://{settings.fake_venue.host}:{settings.fake_venue.port}"
 
 
+def check_state(name: str | None, state: str, options: Mapping[str, str]) -> None:
+    """Raises BadInput for a state that there is not, and for options that do not go with one."""
+    from pipeline.fake_venue.venue_mode import STATES
+
+    if name is not None:
+        raise BadInput(f"--venue-state {state}: goes without a fault; leave {name} out, or start it by itself")
+    if state not in STATES:
+        close = difflib.get_close_matches(state, STATES, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise BadInput(f"--venue-state {state}: no such state; known are {', '.join(STATES)}{hint}")
+    for option in options:
+        if option not in ("seconds", "post_only_seconds"):
+            raise BadInput(f"--venue-state takes no {option}; it takes seconds, and after restarting post-only-seconds")
+    if "post_only_seconds" in options and (state != "restarting" or "seconds" not in options):
+        raise BadInput("--post-only-seconds: goes with --venue-state restarting and its --seconds")
+
+
 def start_fault(url: str, name: str, options: Mapping[str, str]) -> dict[str, Any]:
     """Ask the venue for the fault; what it says it does. Raises BadInput if nobody answers, or what answers refuses."""
+    return _ask(url, f"fault/{urllib.parse.quote(name)}", options, "fault")
+
+
+def tell_state(url: str, state: str, options: Mapping[str, str]) -> dict[str, Any]:
+    """Put the venue into a state; what it says it does. Raises BadInput if nobody answers, or what answers refuses."""
+    return _ask(url, f"venue-state/{urllib.parse.quote(state)}", options, "venue_state")
+
+
+def _ask(url: str, path: str, options: Mapping[str, str], key: str) -> dict[str, Any]:
+    """POST to the venue's administration; an answer without ``key`` is not the fake venue's."""
     query = urllib.parse.urlencode(options)
-    place = f"{url.rstrip('/')}/admin/fault/{urllib.parse.quote(name)}" + (f"?{query}" if query else "")
+    place = f"{url.rstrip('/')}/admin/{path}" + (f"?{query}" if query else "")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         request = urllib.request.Request(place, data=b"", method="POST")
@@ -116,9 +172,17 @@ def start_fault(url: str, name: str, options: Mapping[str, str]) -> dict[str, An
         raise BadInput(
             f"fault: no fake venue answers at {url} ({reason}); start one with `polybot up`, or give its address with --url"
         ) from None
-    if "fault" not in told:
+    if key not in told:
         raise BadInput(f"fault: what answers at {url} is no fake venue; give its address with --url")
     return told
+
+
+def state_line(told: Mapping[str, Any]) -> str:
+    """The state that was told, on one line for a person."""
+    seconds = told.get("seconds")
+    until = "until told otherwise" if seconds is None else f"for {seconds} s"
+    after = told.get("post_only_seconds")
+    return f"venue is {told['venue_state']} {until}" + (f", then post_only for {after} s" if after else "")
 
 
 def line_of(told: Mapping[str, Any], what: str) -> str:

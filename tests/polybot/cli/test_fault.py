@@ -121,3 +121,33 @@ def test_the_latest_sessions_venue_is_told_and_its_answer_is_shown(tmp_path: Pat
 
 def test_what_the_venue_refuses_is_one_line(venue: FakeVenueServer) -> None:
     assert refusal(fault("tick-change", "--url", venue.url, "--token", "12")) == "polybot: fault: token 12 has no open book here"
+
+
+@pytest.mark.parametrize("state", ["normal", "restarting", "post_only", "cancel_only", "disabled", "link_lost"])
+def test_every_state_of_the_venue_can_be_told(venue: FakeVenueServer, state: str) -> None:
+    shown = fault("--venue-state", state, "--seconds", "20", "--url", venue.url, "--json")
+    assert json.loads(shown.stdout)["venue_state"] == state
+    assert venue.mode.state(venue.clock.now_ns()) == state
+    assert fault("--venue-state", "normal", "--url", venue.url).stdout == "venue is normal until told otherwise\n"
+
+
+def test_a_restart_ends_in_post_only(venue: FakeVenueServer) -> None:
+    words = ("--venue-state", "restarting", "--seconds", "20", "--post-only-seconds", "30", "--url", venue.url)
+    assert fault(*words).stdout == "venue is restarting for 20 s, then post_only for 30 s\n"
+    now_ns = venue.clock.now_ns()
+    later = [venue.mode.state(now_ns + seconds * 1_000_000_000) for seconds in (15, 40, 60)]
+    assert later == ["restarting", "post_only", "normal"]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--venue-state", "post-only"), "--venue-state post-only: no such state; known are normal, restarting"),
+        (("drop-frame", "--venue-state", "disabled"), "--venue-state disabled: goes without a fault"),
+        (("--venue-state", "disabled", "--count", "3"), "--venue-state takes no count"),
+        (("--venue-state", "disabled", "--post-only-seconds", "3"), "--post-only-seconds: goes with --venue-state restarting"),
+        (("drop-frame", "--post-only-seconds", "3"), "--post-only-seconds: says how long"),
+    ],
+)
+def test_a_state_that_makes_no_sense_is_one_line(words: tuple[str, ...], line: str) -> None:
+    assert refusal(fault(*words)).startswith(f"polybot: {line}")
