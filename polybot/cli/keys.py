@@ -16,7 +16,7 @@ def command() -> None:
 
     \b
     Example:
-      polybot keys create config/keys
+      polybot keys create var/keys
     """
 
 
@@ -30,7 +30,7 @@ def create(folder: Path, as_json: bool) -> None:
 
     \b
     Example:
-      polybot keys create config/keys
+      polybot keys create var/keys
     """
     from pipeline.bus.curve import PUBLIC, SECRET, create_keys
 

@@ -93,7 +93,7 @@ def test_what_is_no_pair_of_keys_is_refused(tmp_path: Path) -> None:
 def test_an_address_beyond_this_machine_is_refused_without_keys(host: str, tmp_path: Path) -> None:
     for transport in ("tcp", "ipc"):
         with pytest.raises(BadInput, match="tcp_host"):
-            choose_transport(BusSection(transport=transport, tcp_host=host, state_dir=str(tmp_path)))  # type: ignore[arg-type]
+            choose_transport(BusSection(transport=transport, tcp_host=host, state_dir=str(tmp_path)))
 
 
 @pytest.mark.parametrize(("host", "wanted"), [("127.0.0.1", "127.0.0.1"), ("localhost", "127.0.0.1"), ("127.3.2.1", "127.3.2.1")])
