@@ -15,8 +15,9 @@ OrderStatus = Literal[
 ]
 TradeStatus = Literal["matched", "mined", "confirmed", "retrying", "failed"]
 Mode = Literal["fake", "paper", "replay", "live"]
-Liquidity = Literal["maker", "taker", "settlement", "merge"]
-"""``settlement`` is no trade with anybody: the market resolved, and the shares paid what they are worth."""
+Liquidity = Literal["maker", "taker", "settlement", "merge", "convert"]
+"""The last three are no trade with anybody. ``settlement``: the market resolved, and the shares paid what they are worth; ``merge``: a
+share of each outcome became a dollar; ``convert``: NO shares of a neg-risk event became dollars and YES shares of its other markets."""
 VenueState = Literal["normal", "restarting", "post_only", "cancel_only", "disabled", "link_lost"]
 """What the venue does at present: everything; an engine restart; only orders that rest; only cancels; nothing; or nobody hears it."""
 

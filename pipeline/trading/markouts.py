@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 
 from pipeline.base.units import NS_PER_MS, ONE_E6
 from pipeline.market.confidence import SHOWN
+from pipeline.messages import Message
 from pipeline.messages.market import BookSnapshot, Side
-from pipeline.messages.orders import Fill
-from pipeline.messages.records import Markout
+from pipeline.messages.orders import Fill, Liquidity
+from pipeline.messages.records import Checkpoint, FillRecord, Markout
+from pipeline.trading.forms import fill_of
 
 HORIZONS_MS = (0, 1_000, 10_000, 60_000)
 """When the mid is noted, in milliseconds after the trade."""
@@ -22,19 +24,60 @@ BEFORE_NS = 500 * NS_PER_MS
 WAITING = 20_000
 """The most trades whose later mids are waited for; beyond them the newest are not measured."""
 
+NO_TRADES: frozenset[Liquidity] = frozenset({"settlement", "merge", "convert"})
+"""What a resolution, a merge or a conversion books is no trade with anybody."""
+
 MidOf = Callable[[str], int | None]
 """The mid of a token's book in millionths of a dollar; None where it may not be trusted, or has an empty side."""
 
 
 class Markouts:
-    """The trades whose later mids are still to be noted. They do not outlive the process: a trade around a restart is not measured."""
+    """The trades whose later mids are still to be noted.
+
+    They outlive the process: ``recover`` takes what the journal holds, and ``begin`` waits again for the moments that are to come. A
+    moment that passed while nobody looked is noted as unknown. Mids are no durable records, so that it cannot be told whether one was
+    noted between the last record and the end of that life: then it may be there twice, once unknown.
+    """
 
     def __init__(self, mid_of: MidOf) -> None:
         self._mid_of = mid_of
+        self._recovered: dict[tuple[str, str], Fill | None] = {}
+        self._alive_ns = 0
         self._waiting: list[tuple[int, int, int, Fill]] = []
         self._noted_now: list[Markout] = []
         self._number = 0
         self._past: dict[str, list[tuple[int, int]]] = {}
+
+    def recover(self, record: Message) -> None:
+        """A record of an earlier life, or a checkpoint of one; in their order."""
+        self._alive_ns = max(self._alive_ns, record.ts_ns)
+        if isinstance(record, Checkpoint):
+            for each in record.fills:
+                self._remember(each)
+        elif isinstance(record, FillRecord):
+            self._remember(record)
+
+    def begin(self, now_ns: int) -> None:
+        """This life begins: wait for what is to come of the trades of earlier ones, and note as unknown what was missed."""
+        for fill in self._recovered.values():
+            if fill is None:
+                continue
+            for horizon_ms in HORIZONS_MS[1:]:
+                due_ns = fill.ts_ns + horizon_ms * NS_PER_MS
+                if due_ns > now_ns:
+                    self._wait(fill, horizon_ms, due_ns)
+                elif due_ns > self._alive_ns:
+                    self._noted_now.append(self._noted(fill, horizon_ms, now_ns, None))
+        self._recovered = {}
+
+    def _remember(self, record: FillRecord) -> None:
+        """Keep a trade as of when it was first told; one that is measured to its end only by name, as later words of it may follow."""
+        key = (record.trade_id, record.client_order_id)
+        if record.liquidity in NO_TRADES or self._recovered.get(key, record) is None:
+            return
+        known = self._recovered.setdefault(key, fill_of(record))
+        if known is not None and known.ts_ns + HORIZONS_MS[-1] * NS_PER_MS <= self._alive_ns:
+            self._recovered[key] = None
 
     def on_book(self, book: BookSnapshot, now_ns: int) -> None:
         """A book changed: remember since when its mid is what it is, and the mids of the last moments."""
@@ -51,14 +94,13 @@ class Markouts:
 
     def on_fill(self, fill: Fill, now_ns: int) -> None:
         """One of our orders traded: the mid of now, and the later ones when they are due. What a resolution or a merge paid is no trade."""
-        if fill.liquidity in ("settlement", "merge"):
+        if fill.liquidity in NO_TRADES:
             return
         self._noted_now.append(self._noted(fill, 0, now_ns, self._met(fill, now_ns)))
         if len(self._waiting) >= WAITING:
             return
         for horizon_ms in HORIZONS_MS[1:]:
-            self._number += 1
-            heapq.heappush(self._waiting, (now_ns + horizon_ms * NS_PER_MS, self._number, horizon_ms, fill))
+            self._wait(fill, horizon_ms, now_ns + horizon_ms * NS_PER_MS)
 
     def next_ns(self) -> int | None:
         """When ``due`` wants to be called; None: nothing waits."""
@@ -73,6 +115,10 @@ class Markouts:
         while self._waiting and self._waiting[0][0] <= now_ns:
             _, _, horizon_ms, fill = heapq.heappop(self._waiting)
             yield self._noted(fill, horizon_ms, now_ns, self._mid_of(fill.token_id))
+
+    def _wait(self, fill: Fill, horizon_ms: int, due_ns: int) -> None:
+        self._number += 1
+        heapq.heappush(self._waiting, (due_ns, self._number, horizon_ms, fill))
 
     def _met(self, fill: Fill, now_ns: int) -> int | None:
         """The mid that a trade met; None where the book may not be trusted."""

@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.base.units import NS_PER_MS, NS_PER_S
 from pipeline.messages.market import BookSnapshot, Level
-from pipeline.messages.orders import Fill, Liquidity
+from pipeline.messages.orders import Fill, Liquidity, TradeStatus
+from pipeline.messages.records import Checkpoint, FillRecord, HaltRecord, Markout
 from pipeline.trading.markouts import HORIZONS_MS, Markouts, earned_floor_e6
 
 
@@ -84,3 +85,67 @@ def test_a_purchase_gains_as_the_price_rises_and_a_sale_as_it_falls() -> None:
     assert earned_floor_e6("BUY", 400_000, 420_000, 10_000_000) == 200_000
     assert earned_floor_e6("SELL", 400_000, 420_000, 10_000_000) == -200_000
     assert earned_floor_e6("SELL", 400_000, 400_001, 1) == -1
+
+
+# --- over a restart -------------------------------------------------------------------------------------------------
+
+
+def record(at_s: int, trade: str = "t", status: TradeStatus = "confirmed", liquidity: Liquidity = "taker") -> FillRecord:
+    return FillRecord(
+        ts_ns=at_s * NS_PER_S,
+        trade_id=trade,
+        client_order_id="o",
+        strategy="s",
+        mode="paper",
+        token_id="yes",
+        market="m",
+        side="BUY",
+        price_e6=400_000,
+        size_e6=10_000_000,
+        notional_e6=4_000_000,
+        fee_e6=0,
+        liquidity=liquidity,
+        status=status,
+    )
+
+
+def all_due(markouts: Markouts) -> list[Markout]:
+    found: list[Markout] = []
+    while (due := markouts.next_ns()) is not None:
+        found += markouts.due(due)
+    return found
+
+
+def test_what_was_still_to_come_is_noted_after_a_restart_and_what_was_missed_is_unknown() -> None:
+    markouts = Markouts({"yes": 420_000}.get)
+    for told in (record(100), HaltRecord(ts_ns=105 * NS_PER_S, halted=False, reason="")):
+        markouts.recover(told)
+    markouts.begin(130 * NS_PER_S)
+    # The second after the trade was lived through; ten seconds after it nobody looked; the minute is still to come.
+    assert [(m.trade_id, m.horizon_ms, m.mid_e6, m.ts_ns // NS_PER_S) for m in all_due(markouts)] == [
+        ("t", 10_000, None, 130),
+        ("t", 60_000, 420_000, 160),
+    ]
+
+
+def test_a_trade_is_waited_for_from_its_first_word_and_once() -> None:
+    markouts = Markouts({"yes": 420_000}.get)
+    for told in (record(100, status="matched"), record(110, status="confirmed"), record(111, "s", liquidity="settlement")):
+        markouts.recover(told)
+    markouts.begin(112 * NS_PER_S)
+    assert [(m.horizon_ms, m.ts_ns // NS_PER_S) for m in all_due(markouts)] == [(60_000, 160)]
+
+
+def test_trades_of_long_ago_are_not_measured_again_whatever_is_said_of_them_later() -> None:
+    markouts = Markouts({"yes": 420_000}.get)
+    for told in (record(100, status="matched"), record(900, "u"), record(901, status="confirmed")):
+        markouts.recover(told)
+    markouts.begin(1_000 * NS_PER_S)
+    assert [(m.trade_id, m.horizon_ms, m.mid_e6) for m in all_due(markouts)] == [("u", 10_000, None), ("u", 60_000, None)]
+
+
+def test_the_trades_that_a_checkpoint_remembers_are_waited_for() -> None:
+    markouts = Markouts({"yes": 420_000}.get)
+    markouts.recover(Checkpoint(ts_ns=101 * NS_PER_S, fills=(record(100),)))
+    markouts.begin(102 * NS_PER_S)
+    assert [m.horizon_ms for m in all_due(markouts)] == [10_000, 60_000]
