@@ -13,7 +13,12 @@ from pipeline.fake_venue import gamma
 from pipeline.fake_venue.catalogue import all_markets, build_events
 from pipeline.fake_venue.exchange import ExchangePlan, FakeExchange
 from pipeline.fake_venue.gamma import BadQuery, Listing
+from pipeline.messages.market import BookSnapshot, Level, MarketUniverse
+from pipeline.messages.orders import Decision, PlaceOrder
+from pipeline.trading.policy import allowed_states
 from pipeline.venue.gamma_decode import decode_event
+from pipeline.venue.paper_latency import ConstantLatency
+from pipeline.venue.paper_relayer import PaperRelayer
 
 START_NS = 1_780_000_000_000_000_000
 
@@ -113,3 +118,56 @@ def test_decoys_say_what_makes_them_false():
     assert all(market.cumulative and not market.neg_risk for market in told["bridge-opens-by"])
     assert {market.min_order_size for market in told["which-ship-is-first"]} == {"500000"}
     assert {market.event_market_count for market in told["who-wins-the-mayoral-race"]} == {4}
+
+
+def test_a_sports_market_says_its_delay_and_a_crypto_market_its_kind() -> None:
+    events = {group[0].market.event_slug: group for group in gamma.events_of(listings_of())}
+    found = {slug: decode_event(gamma.encode(gamma.event_body(group)))[0] for slug, group in events.items()}
+    sports, crypto = found["gulls-beat-herons"][0], found["coin-above-60k-on-friday"][0]
+    assert (sports.seconds_delay, sports.taker_delay) == (3, False)
+    assert (crypto.seconds_delay, crypto.taker_delay) == (0, True)
+    others = [market for slug, markets in found.items() for market in markets if market not in (sports, crypto)]
+    assert not any(market.seconds_delay or market.taker_delay for market in others)
+    for listing in listings_of():
+        again = gamma.event_body([Listing(listing.market, listing.id)])
+        (market,), _ = decode_event(gamma.encode(again))
+        assert market.taker_delay == listing.market.taker_delay, "a recorded market keeps its delay"
+
+
+@pytest.mark.parametrize(("slug", "held_ns"), [("gulls-beat-herons", 3_000_000_000), ("coin-above-60k-on-friday", 50_000_000)])
+def test_a_taker_on_paper_is_held_in_the_listed_sports_and_crypto_markets(slug: str, held_ns: int) -> None:
+    (listing,) = (each for each in listings_of() if each.market.slug == slug)
+    (market,), _ = decode_event(gamma.encode(gamma.event_body([listing])))
+    token_id = market.token_ids[0]
+    paper = PaperRelayer("pessimistic", ConstantLatency(0), allowed_states("paper"), 50_000_000)
+    paper.on_universe(MarketUniverse(ts_ns=0, markets=(market,)), 0)
+    book = BookSnapshot(
+        ts_ns=0,
+        token_id=token_id,
+        market=market.market_id,
+        tick_size_e6=10_000,
+        bids=(Level(400_000, 50_000_000),),
+        asks=(Level(450_000, 50_000_000),),
+        seq=1,
+        venue_ns=0,
+        state="VERIFIED",
+        basis="hash",
+        full_depth=True,
+    )
+    paper.on_book(book, 0)
+    order = PlaceOrder(
+        ts_ns=0,
+        client_order_id="a",
+        token_id=token_id,
+        market=market.market_id,
+        side="BUY",
+        price_e6=450_000,
+        size_e6=20_000_000,
+        order_type="GTC",
+        post_only=False,
+        expires_ns=1,
+        decision=Decision("p", "s", "r"),
+    )
+    assert [event.kind for event in paper.submit(order, 0)] == ["delayed"]
+    assert paper.next_timer_ns() == held_ns
+    assert [event.kind for event in paper.tick(held_ns)] == ["accepted", "filled"]
