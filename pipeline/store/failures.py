@@ -45,10 +45,11 @@ DAMAGE_ADVICE = (
 )
 
 
-def failure_of(error: DBAPIError, path: Path | None) -> Failure | None:
+def failure_of(error: DBAPIError | sqlite3.Error, path: Path | None) -> Failure | None:
     """What stands behind an error of SQLite's; None if it says nothing about the file or its disk, as a broken constraint."""
-    code = cast(int, getattr(error.orig, "sqlite_errorcode", 0))
-    name = cast(str, getattr(error.orig, "sqlite_errorname", ""))
+    orig = error.orig if isinstance(error, DBAPIError) else error
+    code = cast(int, getattr(orig, "sqlite_errorcode", 0))
+    name = cast(str, getattr(orig, "sqlite_errorname", ""))
     file = "the database in memory" if path is None else str(path)
     if code & 0xFF in _DAMAGED:
         return Failure(f"{file} is damaged ({name})", DAMAGE_ADVICE, heals=False)

@@ -44,8 +44,26 @@ class WriterLock:
             self.pid_path.unlink(missing_ok=True)
             self._lock.release()
 
+    def holder_if_held(self) -> str | None:
+        """Who holds the lock; None if nobody does."""
+        if not self.path.exists():
+            return None
+        try:
+            with self._lock.acquire():
+                return None
+        except Timeout:
+            return self._holder()
+        except OSError:
+            return None
+
     def _holder(self) -> str:
         try:
             return f"process {int(self.pid_path.read_text(encoding='ascii'))}"
         except (OSError, ValueError):
             return "another process"
+
+
+def lock_holder(database: Path) -> str | None:
+    """Who writes to a database, e.g. "process 4711"; None if nobody does. Nothing is created."""
+    lock = WriterLock(database)
+    return lock.holder_if_held()

@@ -56,12 +56,27 @@ def prune_samples(conn: Connection, ts_ms: int, at_most: int = NO_LIMIT) -> int:
     return gone
 
 
+def count_samples(conn: Connection, ts_ms: int) -> dict[str, int]:
+    """How many rows of each table ``prune_samples`` would delete; nothing is deleted."""
+    found = {}
+    for table in PRUNED_TABLES:
+        condition, until = _doomed(table, ts_ms)
+        found[table.name] = int(conn.exec_driver_sql(f"SELECT count(*) FROM {table.name} WHERE {condition}", until).scalar_one())
+    return found
+
+
+def _doomed(table: Table, ts_ms: int) -> tuple[str, tuple[int, ...]]:
+    """What is true of the rows that go, and its parameters."""
+    in_force = _IN_FORCE.get(table.name)
+    if in_force is None:
+        return "ts_ms < ?", (ts_ms,)
+    return f"ts_ms < ? AND rowid NOT IN ({in_force})", (ts_ms, ts_ms, ts_ms)
+
+
 def prune_table(conn: Connection, table: Table, ts_ms: int, at_most: int = NO_LIMIT) -> int:
     """Delete rows of one table; counts of stored rows follow."""
-    in_force = _IN_FORCE.get(table.name)
-    kept = "" if in_force is None else f"AND rowid NOT IN ({in_force}) "
-    doomed = f"SELECT rowid FROM {table.name} WHERE ts_ms < ? {kept}ORDER BY ts_ms LIMIT ?"
-    until = (ts_ms,) if in_force is None else (ts_ms, ts_ms, ts_ms)
+    condition, until = _doomed(table, ts_ms)
+    doomed = f"SELECT rowid FROM {table.name} WHERE {condition} ORDER BY ts_ms LIMIT ?"
     column = _COUNTED.get(table.name)
     if column is not None:
         rows = conn.exec_driver_sql(

@@ -33,13 +33,16 @@ def plain_name(table: Table) -> str:
     return f"{table.name}_plain"
 
 
-def plain_sql(table: Table) -> str:
-    """The SELECT behind a table's plain view: each ``_e6`` column divided, and ``time`` beside ``ts_ms``."""
+def plain_sql(table: Table, scale: str = " / 1000000.0") -> str:
+    """The SELECT behind a table's plain view: each ``_e6`` column divided, and ``time`` beside ``ts_ms``.
+
+    With ``scale`` "" amounts stay whole millionths under their plain names, for whoever divides them exactly.
+    """
     shown = []
     for column in table.columns:
         name = column.name
         if name.endswith("_e6"):
-            shown.append(f"{name} / 1000000.0 AS {name.removesuffix('_e6')}")
+            shown.append(f"{name}{scale} AS {name.removesuffix('_e6')}")
         else:
             shown.append(name)
         if name == "ts_ms":
@@ -47,11 +50,12 @@ def plain_sql(table: Table) -> str:
     return f"SELECT {', '.join(shown)} FROM {table.name}"
 
 
-def _levels_sql() -> str:
+def levels_sql(scale: str = " / 1000000.0") -> str:
+    """The SELECT behind ``orderbook_levels_plain``; ``scale`` as in ``plain_sql``."""
     sides = (("bid", "bids"), ("ask", "asks"))
     return " UNION ALL ".join(
         f"SELECT s.id AS snapshot_id, s.market_id, s.outcome_id, s.seq, s.ts_ms, '{side}' AS side, level.key + 1 AS level, "
-        "json_extract(level.value, '$[0]') / 1000000.0 AS price, json_extract(level.value, '$[1]') / 1000000.0 AS size "
+        f"json_extract(level.value, '$[0]'){scale} AS price, json_extract(level.value, '$[1]'){scale} AS size "
         f"FROM orderbook_snapshots AS s, json_each(s.{column}) AS level"
         for side, column in sides
     )
@@ -59,7 +63,7 @@ def _levels_sql() -> str:
 
 def create_views(conn: Connection) -> None:
     """Make every view afresh."""
-    views = {plain_name(table): plain_sql(table) for table in PLAIN_TABLES} | {LEVELS_VIEW: _levels_sql()}
+    views = {plain_name(table): plain_sql(table) for table in PLAIN_TABLES} | {LEVELS_VIEW: levels_sql()}
     for name, sql in views.items():
         conn.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
         conn.exec_driver_sql(f"CREATE VIEW {name} AS {sql}")

@@ -39,11 +39,13 @@ COMMANDS: tuple[Row, ...] = (
     Row("positions", "positions", LOOK, "Show what is held, and what each event could lose."),
     Row("opportunities", "opportunities", LOOK, "List what strategies saw, took and refused."),
     Row("audit", "audit", LOOK, "Show executed decisions: intents, answers, durations."),
+    Row("export", "export", LOOK, "Write any table as CSV or Parquet, whole or for a period."),
     Row("halt", "halt", OPERATE, "Stop trading until it is resumed, also over restarts."),
     Row("resume", "resume", OPERATE, "Let trading go on after a halt."),
     Row("tap", "tap", OPERATE, "Print the messages of one stream of a running pipeline."),
     Row("fault", "fault", OPERATE, "Make the fake venue misbehave, by the name of a fault."),
     Row("keys", "keys", OPERATE, "Make the keys that guard tcp sockets."),
     Row("doctor", "doctor", OPERATE, "Examine installation, session, database; say what to do."),
+    Row("db", "db", OPERATE, "Check, copy, shrink and prune the database."),
     Row("config", "config_show", OPERATE, "Show the settings in force and where each comes from."),
 )
