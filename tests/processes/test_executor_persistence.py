@@ -55,9 +55,7 @@ def cancel(counter: int) -> CancelOrder:
 
 @pytest.fixture
 def executor() -> Executor:
-    made = Executor(
-        FakeRelayer(Decimal(0)), Limits(max_order_e6=200_000_000, max_open_orders=4, max_total_e6=40_000_000), "fake"
-    )
+    made = Executor(FakeRelayer(Decimal(0)), Limits(max_order_e6=200_000_000, max_open_orders=4, max_total_e6=40_000_000), "fake")
     list(made.start(T))
     market = Market(market_id="m", outcomes=(Outcome("yes", "Yes"), Outcome("no", "No")), min_order_size="5")
     book = BookSnapshot(
