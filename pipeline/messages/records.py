@@ -11,7 +11,7 @@ import msgspec
 
 from pipeline.messages import Message
 from pipeline.messages.market import Basis, Level, Market, Side, State
-from pipeline.messages.orders import Liquidity, Mode, OrderStatus, OrderType, TradeStatus
+from pipeline.messages.orders import Liquidity, Mode, OrderStatus, OrderType, PlanState, TradeStatus
 
 # --- persist.durable -----------------------------------------------------------------------------------------------
 
@@ -388,7 +388,8 @@ class Checkpoint(Message, frozen=True, kw_only=True):
     number of the last record that it includes. It holds the ``open`` and the ``ended`` orders that are remembered (oldest first), the
     ``holdings``, the ``fills`` that are remembered for repeats and those that are ``unconfirmed``, the result of ``day`` (days since
     1970, UTC), the highest order counter of each strategy, the halt in force (None: none) said at ``halt_ns``, the plans whose taker
-    orders are remembered, and the ``intents`` of orders at a venue (without a body where the order is over). A reader that does not know ``version`` goes back to the segment before.
+    orders are remembered, the ``plans`` under way and those that ended lately, and the ``intents`` of orders at a venue (without a body
+    where the order is over). A reader that does not know ``version`` goes back to the segment before.
     """
 
     version: int = CHECKPOINT_VERSION
@@ -404,3 +405,5 @@ class Checkpoint(Message, frozen=True, kw_only=True):
     taker_plans: tuple[str, ...] = ()
     unconfirmed: tuple[FillRecord, ...] = ()
     intents: tuple[OrderIntent, ...] = ()
+    plans: tuple[PlanState, ...] = ()
+    ended_plans: tuple[str, ...] = ()

@@ -6,16 +6,19 @@ what a decision's audit has gathered so far, the shares that a sale would go sho
 
 from __future__ import annotations
 
-from pipeline.messages.records import Checkpoint, HoldingState, OrderState
+from pipeline.messages.records import Checkpoint, HoldingState, OrderIntent, OrderState
 from pipeline.trading.halt import Halt
 from pipeline.trading.ledger import Ledger
+from pipeline.trading.open_plans import OpenPlans
 from pipeline.trading.orders import Order
 from pipeline.trading.portfolio import Holding
 from pipeline.trading.risk import holding_stake_e6
 
 
-def checkpoint_of(ledger: Ledger, halt: Halt, now_ns: int) -> Checkpoint:
-    """All that a start needs of the orders, positions, money and the halt."""
+def checkpoint_of(
+    ledger: Ledger, halt: Halt, now_ns: int, plans: OpenPlans | None = None, intents: tuple[OrderIntent, ...] = ()
+) -> Checkpoint:
+    """All that a start needs of the orders, positions, money and the halt, of plans under way and of intents."""
     day, result_e6 = ledger.day.state()
     return Checkpoint(
         ts_ns=now_ns,
@@ -30,6 +33,9 @@ def checkpoint_of(ledger: Ledger, halt: Halt, now_ns: int) -> Checkpoint:
         halt_ns=halt.since_ns,
         taker_plans=ledger.taker_plans(),
         unconfirmed=tuple(record for market in ledger._unconfirmed.values() for record in market.values()),
+        intents=intents,
+        plans=plans.shown() if plans is not None else (),
+        ended_plans=plans.ended() if plans is not None else (),
     )
 
 

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pipeline.messages import Message
 from pipeline.messages.edges import RelayerEvent
 from pipeline.messages.market import MarketResolved
-from pipeline.messages.orders import CancelAll, CancelOrder, MergePair, Mode, PlaceOrder, PlanEnded
-from pipeline.messages.records import HaltRecord
+from pipeline.messages.orders import CancelAll, CancelOrder, ConvertSet, MergePair, Mode, PlaceOrder, PlanEnded
+from pipeline.messages.orders import Halt as HaltWanted
+from pipeline.messages.records import Checkpoint, HaltRecord
 from pipeline.trading.carrier import Carrier
+from pipeline.trading.checkpoint import restore
+from pipeline.trading.conversion import conversion_refusal
 from pipeline.trading.followed import Followed
 from pipeline.trading.gate import Gate
 from pipeline.trading.halt import Halt
@@ -22,7 +25,7 @@ from pipeline.trading.rate_limits import RateLimits
 from pipeline.trading.replies import Replies
 from pipeline.trading.venue_state import VenueWatch
 
-Command = PlaceOrder | CancelOrder | CancelAll | MergePair | PlanEnded
+Command = PlaceOrder | CancelOrder | CancelAll | MergePair | ConvertSet | PlanEnded
 
 
 class Dispatcher:
@@ -36,7 +39,9 @@ class Dispatcher:
         self, carrier: Carrier, limits: Limits, mode: Mode, followed: Followed, rates: RateLimits, batch_wait_ns: int = 0
     ) -> None:
         self.carrier, self.rates, self.batch_wait_ns = carrier, rates, batch_wait_ns
-        self.ledger, self.plans, self.venue = Ledger(mode), PlanLog(mode), VenueWatch()
+        self.followed = followed
+        self.ledger = Ledger(mode, followed.fees_of, limits.starting_cash_e6, limits.late_fill_ns)
+        self.plans, self.venue = PlanLog(mode), VenueWatch()
         self.gate = Gate(limits, self.ledger, followed, self.venue, rates.orders)
         self.orders, self.cancels = WaitingOrders(rates.orders), WaitingCancels(rates.cancels)
         self.halt = Halt()
@@ -45,9 +50,11 @@ class Dispatcher:
         self.replies = Replies(self.ledger, self.plans, self.cancels, self.venue, self.gate.errors, self.counts)
 
     def recover(self, records: Iterable[Message]) -> None:
-        """Fold durable records of earlier lives, in their order."""
+        """Fold durable records of earlier lives, in their order; a checkpoint first, if there is one."""
         for record in records:
-            if isinstance(record, HaltRecord):
+            if isinstance(record, Checkpoint):
+                restore(record, self.ledger, self.halt)
+            elif isinstance(record, HaltRecord):
                 self.halt.recover(record)
             else:
                 self.ledger.recover((record,))
@@ -68,7 +75,7 @@ class Dispatcher:
         yield from self.halt.set(reason, now_ns)
         yield from self.cancel_everything(now_ns) if cancel else self.refuse_waiting(now_ns)
 
-    def settle(self, events: Iterable[RelayerEvent], resolved: MarketResolved, now_ns: int) -> Iterator[Message]:
+    def settle(self, events: Iterable[Message], resolved: MarketResolved, now_ns: int) -> Iterator[Message]:
         """Nothing trades in a market that has ended; what is held of it pays out."""
         yield from self.apply(events, now_ns)
         yield from self.ledger.settle(resolved, now_ns)
@@ -88,6 +95,8 @@ class Dispatcher:
                 return self.cancel(command, now_ns)
             case MergePair():
                 return self.merge(command, now_ns)
+            case ConvertSet():
+                return self.convert(command, now_ns)
             case _:
                 return self.cancel_all(command, now_ns)
 
@@ -152,6 +161,18 @@ class Dispatcher:
         self.plans.acknowledge(key, "refused" if reason else "merged", now_ns, reason)
         yield from self.plans.closed(now_ns)
 
+    def convert(self, command: ConvertSet, now_ns: int) -> Iterator[Message]:
+        """NO shares of an event are to be turned back into dollars, and YES shares of its other markets."""
+        key = self.plans.intend(command, command.market, now_ns)
+        markets = self.followed.exclusive(command.event)
+        market_of = {token_id: market.market_id for market in markets for token_id in market.token_ids}
+        free = [self.ledger.free_e6(command.strategy, token, market_of.get(token, "")) for token in command.token_ids]
+        reason = self._expiry(command.expires_ns, now_ns) or conversion_refusal(command, markets, free, self.ledger.mode)
+        if not reason:
+            yield from self.ledger.convert(command, markets, now_ns)
+        self.plans.acknowledge(key, "refused" if reason else "converted", now_ns, reason)
+        yield from self.plans.closed(now_ns)
+
     def cancel_everything(self, now_ns: int) -> Iterator[Message]:
         """Cancel every open order of every strategy at once, whatever the rate limit says: an operator asks, or the end has come."""
         yield from self.refuse_waiting(now_ns)
@@ -192,12 +213,17 @@ class Dispatcher:
 
     # --- what the relayer says -------------------------------------------------------------------------------------
 
-    def apply(self, events: Iterable[RelayerEvent], now_ns: int) -> Iterator[Message]:
-        """What the relayer says, entered everywhere; then the plans that it answered."""
+    def apply(self, said: Iterable[Message], now_ns: int) -> Iterator[Message]:
+        """What the relayer says, entered everywhere; then the plans that it answered. Its records and requests are passed on."""
         told = False
-        for event in events:
-            yield from self.replies.enter(event, now_ns)
-            told = True
+        for msg in said:
+            if isinstance(msg, RelayerEvent):
+                yield from self.replies.enter(msg, now_ns)
+                told = True
+            elif isinstance(msg, HaltWanted):
+                yield from self.stand_still(msg.reason, msg.cancel, now_ns)
+            else:
+                yield msg
         if told:
             self.replies.answer(now_ns)
             yield from self.plans.closed(now_ns)

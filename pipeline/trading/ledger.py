@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pipeline.base.units import notional_ceil_e6
 from pipeline.messages import Message
 from pipeline.messages.edges import RelayerEvent, RelayerEventKind
-from pipeline.messages.market import FeeSchedule, MarketResolved
-from pipeline.messages.orders import Liquidity, MergePair, Mode, OpenOrder, OrderStatus, OrderUpdate, PlaceOrder
+from pipeline.messages.market import FeeSchedule, Market, MarketResolved
+from pipeline.messages.orders import ConvertSet, Liquidity, MergePair, Mode, OpenOrder, OrderStatus, OrderUpdate, PlaceOrder
 from pipeline.messages.records import FillRecord, OrderRecord
+from pipeline.trading.conversion import conversions
 from pipeline.trading.daily import DayResult
 from pipeline.trading.fees import fee_ceil_e6
 from pipeline.trading.forms import fill_of, fill_record, next_fill_record, order_of, order_record, order_update
@@ -191,19 +192,18 @@ class Ledger:
         if order is None:
             self.ignored += 1
             return
-        if event.venue_order_id:
-            order.venue_order_id = event.venue_order_id
+        before = (order.status, order.reason, order.venue_order_id)
         if event.kind == "filled":
             yield from self._filled(order, event, now_ns)
         elif event.kind == "trade_updated":
             yield from self._trade_updated(order, event, now_ns)
         elif event.kind in ORDER_EVENTS:
-            before = order.status
             if not order.on(ORDER_EVENTS[event.kind], event.reason):
                 self.ignored += 1
                 return
+            order.venue_order_id = event.venue_order_id or order.venue_order_id
             self._keep(order, now_ns)
-            if order.status != before:
+            if (order.status, order.reason, order.venue_order_id) != before:
                 yield self.record(order, now_ns)
             yield self.update(order, now_ns)
 
@@ -211,6 +211,7 @@ class Ledger:
         if not order.fill(event.trade_id, event.size_e6):
             self.ignored += 1
             return
+        order.venue_order_id = event.venue_order_id or order.venue_order_id
         record = fill_record(order, event, self.mode, now_ns)
         self._book(record)
         self._keep(order, now_ns)
@@ -246,6 +247,15 @@ class Ledger:
         """Turn pairs of both outcomes into dollars."""
         first = self.portfolio.holding(command.strategy, command.token_ids[0], command.market)
         for record in merges(command, first, self.mode, now_ns):
+            self._book(record)
+            yield record
+            yield fill_of(record)
+
+    def convert(self, command: ConvertSet, markets: Sequence[Market], now_ns: int) -> Iterator[Message]:
+        """Turn NO shares of some markets of an event into dollars and YES shares of its others."""
+        tokens = {market.token_ids[1]: market.market_id for market in markets if len(market.token_ids) == 2}
+        legs = [self.portfolio.holding(command.strategy, token_id, tokens[token_id]) for token_id in command.token_ids]
+        for record in tuple(conversions(command, legs, markets, self.mode, now_ns)):
             self._book(record)
             yield record
             yield fill_of(record)

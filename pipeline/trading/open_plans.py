@@ -13,7 +13,7 @@ import msgspec
 
 from pipeline.messages import Message
 from pipeline.messages.orders import Decision, PlaceOrder, PlanOrder, PlanState
-from pipeline.messages.records import AuditRecord, FillRecord, OrderRecord
+from pipeline.messages.records import AuditRecord, Checkpoint, FillRecord, OrderRecord
 
 REMEMBERED: Final = 1_000
 TAKES: Final = frozenset({"FOK", "FAK"})
@@ -67,18 +67,32 @@ class OpenPlans:
                 self.end(record.plan_id)
 
     def recover(self, record: Message) -> None:
-        """Fold a durable record of an earlier life, in its order."""
+        """Fold a durable record of an earlier life, in its order; a checkpoint first, if there is one."""
+        if isinstance(record, Checkpoint):
+            self._restore(record)
+            return
         if isinstance(record, OrderRecord) and record.order_type in TAKES and record.plan_id:
             self._note(record.plan_id, record.strategy, None, record.client_order_id)
         self.take(record)
 
-    def restore(self, plans: tuple[PlanState, ...]) -> None:
-        """Take over what ``shown`` once gave; the decisions are gone with who made them."""
-        for state in plans:
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        """Take over what ``shown`` and ``ended`` once gave; the decisions are gone with who made them."""
+        self._ended = dict.fromkeys(checkpoint.ended_plans)
+        for state in checkpoint.plans:
             for order in state.orders:
                 self._note(state.plan_id, state.strategy, None, order.client_order_id)
                 if state.plan_id in self._open:
                     self._open[state.plan_id].orders[order.client_order_id] = order
+        for fill in checkpoint.fills:
+            plan = self._open.get(self._plan_of.get(fill.client_order_id, ""))
+            if plan is not None:
+                plan.trades.add((fill.trade_id, fill.client_order_id))
+                if fill.reverses:
+                    plan.trades.add((fill.reverses, fill.client_order_id))
+
+    def ended(self) -> tuple[str, ...]:
+        """The plans that ended lately, the oldest first."""
+        return tuple(self._ended)
 
     def end(self, plan_id: str) -> None:
         """The plan's end is on record."""
