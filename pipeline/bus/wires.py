@@ -135,8 +135,8 @@ class Wires:
                 self.send_frame(stream, frame)
 
     def _is_heard(self, stream: Stream) -> bool:
-        """Whether a stream's end is worth saying: not on one that takes nothing while its listener is away."""
-        return stream.when_full not in ("expire", "raise") and stream.name != "health"
+        """Whether a stream's end is worth saying: not on one whose listener may be gone already, as it would be waited for."""
+        return stream.when_full not in ("expire", "raise") and stream.name not in ("health", "resync")
 
     # --- in --------------------------------------------------------------------------------------------------------
 
