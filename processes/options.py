@@ -25,6 +25,7 @@ from pipeline.base.errors import PolybotError, RoleTaken
 from pipeline.base.fault_points import arm_from_environment
 from pipeline.base.log import LEVELS, get_logger, set_up_logging
 from pipeline.base.memory import settle
+from pipeline.base.private import keep_private, private_folder
 from pipeline.base.units import NS_PER_MS
 from pipeline.bus.compose import journal_path
 from pipeline.bus.edge import AsyncEdge
@@ -57,6 +58,7 @@ def process_options(command: Command) -> Command:
     def with_options(
         config_path: Path | None, state_dir: Path | None, log_level: str | None, venue: str | None, **others: Any
     ) -> Any:
+        keep_private()
         try:
             config = load_config(config_path)
             changed: dict[str, dict[str, Any]] = {}
@@ -107,7 +109,7 @@ def run_process(
     """
     settings = config.settings
     state_dir = Path(settings.bus.state_dir)
-    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(state_dir)
     identity = Identity(session_id, new_run_id(session_id, stage.role), stage.role)
     set_up_logging(settings.log.level, role=stage.role, run_id=identity.run_id)
     arm_from_environment(stage.role)

@@ -1,5 +1,7 @@
 """Typed configuration from TOML: ``default.toml``, with ``local.toml`` and ``secrets.local.toml`` laid over it.
 
+Secrets are not part of a loaded configuration: it names the file they stand in, and whoever signs reads it (``read_secrets``).
+
 Every key has its type and its default in ``settings.py``; an unknown key or a wrong type is refused with file, key and expected type.
 Found in this order: ``--config``, ``$POLYBOT_CONFIG``, ``./config``, beside the packages, ``polybot/_defaults``.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,12 +21,15 @@ from typing import Any
 import msgspec
 
 from pipeline.base.errors import ConfigError
-from pipeline.base.settings import Settings
+from pipeline.base.redaction import HIDDEN, hide
+from pipeline.base.settings import SecretsSection, Settings
 
 ENVIRONMENT = "POLYBOT_CONFIG"
 LAYERS = ("default.toml", "local.toml", "secrets.local.toml")
 BUILT_IN = "built in"
 SECRET_SECTION = "secrets"
+SECRET_KEYS = ("private_key", "api_key", "api_secret", "api_passphrase")
+"""What is never shown of that section."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,45 @@ def load_config(given: Path | None = None, environment: Mapping[str, str] | None
         raise ConfigError(f"{place}: holds no default.toml")
     for file in files:
         config = merge(config, read_values(file), str(file))
-    return config
+    return _secrets_apart(config)
+
+
+def _secrets_apart(config: Config) -> Config:
+    """The same configuration with the name of the file that its secrets stand in, in place of the secrets."""
+    section = config.settings.secrets
+    empty = SecretsSection()
+    set_ones = [name for name in section.__struct_fields__ if getattr(section, name) != getattr(empty, name)]
+    places = {config.origin(SECRET_SECTION, name) for name in set_ones}
+    if not set_ones:
+        return config
+    if section.file:
+        place = config.origin(SECRET_SECTION, "file")
+        if len(set_ones) > 1:
+            raise ConfigError(f"{place}: [secrets] file: the other secrets are read from there; leave them empty elsewhere")
+        file = Path(place).parent / section.file
+    elif len(places) > 1:
+        raise ConfigError(f"[secrets] stand in {' and in '.join(sorted(places))}: keep them in one file")
+    else:
+        (place,) = places
+        file = Path(place)
+    apart = SecretsSection(file=str(file.resolve()))
+    return Config(msgspec.structs.replace(config.settings, secrets=apart), config.origins)
+
+
+def read_secrets(section: SecretsSection, *, must_be_private: bool = True) -> SecretsSection:
+    """The secrets themselves, from the file that the section names; from here on no log line of this process shows them.
+
+    Raises ConfigError, also for a file that others can read, unless ``must_be_private`` is False.
+    """
+    found = section
+    if section.file:
+        file = Path(section.file)
+        values = read_values(file).get(SECRET_SECTION, {})
+        if must_be_private and os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
+            raise ConfigError(f"{file}: holds secrets, and others can read it: run `chmod 600 {file}`")
+        found = merge(Config(Settings()), {SECRET_SECTION: values}, str(file)).settings.secrets
+    hide(*(getattr(found, name) for name in SECRET_KEYS))
+    return found
 
 
 def read_values(file: Path) -> dict[str, dict[str, Any]]:
@@ -87,11 +131,13 @@ def read_values(file: Path) -> dict[str, dict[str, Any]]:
 
 
 def write_effective(config: Config, file: Path) -> None:
-    """Write the settings in force as one JSON file, readable by its owner only, for the processes of one session."""
+    """Write the settings in force as one JSON file, readable by its owner only, for the processes of one session; without secrets."""
+    apart = SecretsSection(file=config.settings.secrets.file)
+    settings = msgspec.structs.replace(config.settings, secrets=apart)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "wb") as out:
-        out.write(msgspec.json.format(msgspec.json.encode(config.settings), indent=2))
+        out.write(msgspec.json.format(msgspec.json.encode(settings), indent=2))
 
 
 def merge(config: Config, values: Mapping[str, Mapping[str, Any]], origin: str) -> Config:
@@ -102,7 +148,8 @@ def merge(config: Config, values: Mapping[str, Mapping[str, Any]], origin: str) 
         if section not in sections:
             raise ConfigError(f"{origin}: [{section}]: no such section{_near(section, sections)}")
         if not isinstance(table, Mapping):
-            raise ConfigError(f"{origin}: {section}: expected a section [{section}], got {table!r}")
+            got = HIDDEN if section == SECRET_SECTION else repr(table)
+            raise ConfigError(f"{origin}: {section}: expected a section [{section}], got {got}")
         current = getattr(settings, section)
         keys = {f.name: f for f in msgspec.structs.fields(type(current))}
         changed = {}
@@ -124,9 +171,8 @@ def _typed(value: Any, wanted: Any, where: str) -> Any:
     try:
         return msgspec.convert(value, wanted, strict=not isinstance(value, str) or wanted is not Decimal)
     except msgspec.ValidationError as error:
-        raise ConfigError(
-            f"{where} = {_shown(value)}: {str(error).split(' - at')[0].lower()}; expected {_name(wanted)}"
-        ) from None
+        told = HIDDEN if f"[{SECRET_SECTION}]" in where else _shown(value)
+        raise ConfigError(f"{where} = {told}: {str(error).split(' - at')[0].lower()}; expected {_name(wanted)}") from None
 
 
 def _shown(value: Any) -> str:

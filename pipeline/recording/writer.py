@@ -45,7 +45,7 @@ class RecordingWriter:
         """``venue`` is whose data it is; ``started_ns`` stamps the note that a resumed recording begins with."""
         self.folder, self.rotate_bytes, self.venue = folder, rotate_bytes, venue
         self.lines = 0
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for unfinished in folder.glob(f"*{UNFINISHED}"):
             unfinished.unlink()
         left = segments_of(folder)

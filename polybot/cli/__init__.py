@@ -77,7 +77,9 @@ def main(log_level: str) -> None:
       polybot status
     """
     from pipeline.base.log import set_up_logging
+    from pipeline.base.private import keep_private
 
+    keep_private()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A question may hold letters that a pipe's code page lacks.

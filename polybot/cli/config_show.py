@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
-from pipeline.base.config import BUILT_IN, SECRET_SECTION, Config, load_config
+from pipeline.base.config import BUILT_IN, SECRET_KEYS, SECRET_SECTION, Config, load_config, read_secrets
 from pipeline.base.settings import shown
 from polybot.cli.options import config_option, json_option
 from polybot.cli.output import Styled, print_json, print_table
@@ -72,10 +72,12 @@ def show(section: str | None, config_path: Path | None, as_json: bool) -> None:
 def settings_of(config: Config) -> Iterator[Setting]:
     """Every setting, section by section, secrets redacted."""
     for section in config.settings.__struct_fields__:
-        table = getattr(config.settings, section)
+        table: msgspec.Struct = getattr(config.settings, section)
+        if section == SECRET_SECTION:
+            table = read_secrets(config.settings.secrets, must_be_private=False)
         for field in msgspec.structs.fields(type(table)):
             value = getattr(table, field.name)
-            if section == SECRET_SECTION and value:
+            if section == SECRET_SECTION and field.name in SECRET_KEYS and value:
                 value = REDACTED
             yield Setting(section, field.name, value, config.origin(section, field.name))
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import NoReturn
 
+from pipeline.base.config import read_secrets
 from pipeline.base.errors import BadInput
+from pipeline.base.redaction import hide
 from pipeline.base.settings import SecretsSection
 from pipeline.venue.clob.crypto import address_of, sign_digest
 
@@ -26,6 +28,7 @@ class Wallet:
 
     def __init__(self, private_key: str, signature_type: int = EOA, funder: str = "") -> None:
         """``private_key``: 64 hexadecimal digits, with or without ``0x``. Raises BadInput, which does not repeat them."""
+        hide(private_key)
         try:
             self.__key = bytes.fromhex(private_key.strip().removeprefix("0x"))
             if len(self.__key) != 32:
@@ -73,6 +76,9 @@ class ApiCredentials:
     secret: str
     passphrase: str
 
+    def __post_init__(self) -> None:
+        hide(self.secret, self.passphrase)
+
     def __repr__(self) -> str:
         return f"ApiCredentials({self.key})"
 
@@ -87,8 +93,9 @@ def offline_wallet() -> Wallet:
 
 def wallet_of(secrets: SecretsSection, offline: bool) -> Wallet:
     """The configured wallet; beside an offline venue, where none is configured, the throwaway one. Raises BadInput."""
-    if secrets.private_key:
-        return Wallet(secrets.private_key, secrets.signature_type, secrets.funder)
+    found = read_secrets(secrets)
+    if found.private_key:
+        return Wallet(found.private_key, found.signature_type, found.funder)
     if offline:
         return offline_wallet()
     raise BadInput(f"[secrets] private_key: is empty, and orders must be signed; {_WHERE}")
@@ -96,7 +103,8 @@ def wallet_of(secrets: SecretsSection, offline: bool) -> Wallet:
 
 def credentials_of(secrets: SecretsSection) -> ApiCredentials | None:
     """The configured credentials; None: they are to be derived from the wallet. Raises BadInput for half of them."""
-    given = (secrets.api_key, secrets.api_secret, secrets.api_passphrase)
+    found = read_secrets(secrets)
+    given = (found.api_key, found.api_secret, found.api_passphrase)
     if not any(given):
         return None
     if not all(given):

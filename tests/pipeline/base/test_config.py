@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pipeline.base.config import BUILT_IN, Config, find_config, load_config, read_values, write_effective
+from pipeline.base.config import BUILT_IN, Config, find_config, load_config, read_secrets, read_values, write_effective
 from pipeline.base.errors import ConfigError
 from pipeline.base.settings import Settings, shown
 
@@ -80,7 +80,8 @@ def test_later_layers_replace_single_keys_and_say_where_they_come_from(tmp_path)
     local = write(tmp_path, "local.toml", '[db]\nurl = "sqlite:///b.db"\n')
     secrets = write(tmp_path, "secrets.local.toml", '[secrets]\napi_key = "k"\n')
     config = load(tmp_path)
-    assert (config.settings.db.url, config.settings.db.wal, config.settings.secrets.api_key) == ("sqlite:///b.db", False, "k")
+    assert (config.settings.db.url, config.settings.db.wal) == ("sqlite:///b.db", False)
+    assert read_secrets(config.settings.secrets, must_be_private=False).api_key == "k"
     assert config.origin("db", "url") == str(local)
     assert config.origin("db", "wal") == str(default)
     assert config.origin("secrets", "api_key") == str(secrets)
@@ -164,3 +165,70 @@ def test_values_are_shown_as_toml_writes_them():
 
 def test_settings_survive_json():
     assert msgspec.json.decode(json.dumps(json.loads(msgspec.json.encode(Settings()))), type=Settings) == Settings()
+
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+MARKER = "0x" + "5ec7e7" * 10 + "5ec7"
+
+
+def private(folder: Path, name: str, text: str) -> Path:
+    file = write(folder, name, text)
+    file.chmod(0o600)
+    return file
+
+
+def test_a_loaded_configuration_names_the_place_of_the_secrets_and_holds_none(tmp_path):
+    write(tmp_path, "default.toml", '[secrets]\nprivate_key = ""\n')
+    file = private(
+        tmp_path, "secrets.local.toml", f'[secrets]\nprivate_key = "{MARKER}"\napi_key = "the-key"\nsignature_type = 2\n'
+    )
+    config = load(tmp_path)
+    assert MARKER not in repr(config) + str(msgspec.json.encode(config.settings))
+    assert config.settings.secrets.file == str(file) and config.origin("secrets", "private_key") == str(file)
+    found = read_secrets(config.settings.secrets)
+    assert (found.private_key, found.api_key, found.signature_type) == (MARKER, "the-key", 2)
+    assert MARKER not in repr(found)
+
+
+def test_the_effective_file_names_the_secrets_and_a_process_that_reads_it_finds_them(tmp_path):
+    write(tmp_path, "default.toml", "[db]\nwal = true\n")
+    private(tmp_path, "secrets.local.toml", f'[secrets]\nprivate_key = "{MARKER}"\n')
+    effective = tmp_path / "runs" / "config.json"
+    write_effective(load(tmp_path), effective)
+    assert MARKER not in effective.read_text()
+    assert read_secrets(load(effective).settings.secrets).private_key == MARKER
+
+
+def test_secrets_may_stand_in_a_file_elsewhere(tmp_path):
+    private(tmp_path, "mine.toml", f'[secrets]\nprivate_key = "{MARKER}"\n')
+    write(tmp_path, "default.toml", '[secrets]\nfile = "mine.toml"\n')
+    assert read_secrets(load(tmp_path).settings.secrets).private_key == MARKER
+    write(tmp_path, "local.toml", '[secrets]\napi_key = "k"\n')
+    with pytest.raises(ConfigError, match="leave them empty elsewhere"):
+        load(tmp_path)
+
+
+def test_secrets_in_two_files_are_refused(tmp_path):
+    write(tmp_path, "default.toml", '[secrets]\napi_key = "k"\n')
+    write(tmp_path, "secrets.local.toml", f'[secrets]\nprivate_key = "{MARKER}"\n')
+    with pytest.raises(ConfigError, match="keep them in one file"):
+        load(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")
+def test_secrets_that_others_can_read_are_refused(tmp_path):
+    file = write(tmp_path, "default.toml", f'[secrets]\nprivate_key = "{MARKER}"\n')
+    file.chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        read_secrets(load(tmp_path).settings.secrets)
+
+
+@pytest.mark.parametrize(
+    "text", [f"[secrets]\nprivate_key = 0x{'12345678' * 2}", f'secrets = "{MARKER}"', f'[secrets]\nsignature_type = "{MARKER}"']
+)
+def test_a_secret_of_the_wrong_type_is_not_repeated(tmp_path, text):
+    write(tmp_path, "default.toml", text)
+    with pytest.raises(ConfigError, match="secrets") as told:
+        load(tmp_path)
+    assert not [word for word in (MARKER, "12345678", str(int("12345678" * 2, 16))) if word in str(told.value)]
