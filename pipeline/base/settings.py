@@ -147,7 +147,7 @@ class DutchBookSection(Section, frozen=True):
     order_type: Literal["FAK", "FOK"] = "FAK"
     deadline_ms: int = 2_000
     unwind_ms: int = 5_000
-    max_book_age_ms: int = 60_000
+    max_book_age_ms: int = 40_000
     allow_other: bool = False
 
 

@@ -35,7 +35,8 @@ class Fees:
 class MarketSpec:
     """One binary market. ``fair_e6`` is where its YES price starts; ``weight`` its share of the order flow.
 
-    One that is not ``active`` is a placeholder: the catalogue lists it, and nothing trades in it.
+    One that is not ``active`` is a placeholder: the catalogue lists it, and nothing trades in it. A weight of 0 is for a market whose
+    flow follows a script of its own.
     """
 
     id: str
@@ -77,7 +78,8 @@ class MarketSpec:
 class EventSpec:
     """A question group. In a neg-risk event at most one market resolves Yes; ``cumulative``: several may.
 
-    ``augmented``: outcomes may be added. A ``decoy`` is an event whose prices look like a Dutch Book and are none.
+    ``augmented``: outcomes may be added. A ``decoy`` is an event whose prices look like a Dutch Book and are none; of a ``stuck`` one the
+    feed tells the first market only once.
     """
 
     id: str
@@ -89,6 +91,7 @@ class EventSpec:
     augmented: bool = False
     cumulative: bool = False
     decoy: bool = False
+    stuck: bool = False
 
     @property
     def neg_risk_market_id(self) -> str:
@@ -190,13 +193,15 @@ _DECOYS: tuple[tuple[str, str, str, int, tuple[tuple[str, int], ...]], ...] = (
     ),
     # A set would be worth it, but the smallest order is larger than the books.
     ("which-ship-is-first", "Which ship is first?", "thin", 500_000, (("Petrel", 480_000), ("Curlew", 400_000))),
+    # The feed tells no more of the first one; the second one falls only once the first one's book has grown old.
+    ("who-reaches-the-pole", "Who reaches the pole?", "stuck", 5, (("Nils", 620_000), ("Otto", 380_000))),
 )
 
 
 def build_events(binary_markets: int, event_markets: int, decoys: bool = False) -> tuple[EventSpec, ...]:
     """The events of the venue: one of a single market for each binary one, then one neg-risk event of ``event_markets`` (0 or 2 and more).
 
-    More than the named ones get numbers. ``decoys`` adds four events that look like Dutch Books and are none. The same arguments give
+    More than the named ones get numbers. ``decoys`` adds five events that look like Dutch Books and are none. The same arguments give
     the same ids.
     """
     events = [_binary_event(index) for index in range(binary_markets)]
@@ -268,7 +273,7 @@ def _decoy(index: int, slug: str, title: str, why: str, min_size: int, outcomes:
             question=f"{title} {name}?",
             fair_e6=fair,
             tick_e6=10_000,
-            weight=2,
+            weight=0 if why == "stuck" else 2,
             fees=FREE,
             event_slug=slug,
             group_title=name,
@@ -290,4 +295,5 @@ def _decoy(index: int, slug: str, title: str, why: str, min_size: int, outcomes:
         augmented=why == "augmented",
         cumulative=why == "cumulative",
         decoy=True,
+        stuck=why == "stuck",
     )

@@ -20,6 +20,7 @@ from pipeline.fake_venue.catalogue import FREE, EventSpec, MarketSpec, all_marke
 from pipeline.fake_venue.flow import Action
 from pipeline.fake_venue.gamma import Listing
 from pipeline.fake_venue.market import FakeMarket
+from pipeline.fake_venue.stuck import BEAT_NS, StuckFeed
 from pipeline.fake_venue.wire import Frame
 
 FRAMES_PER_ACTION = 1.135
@@ -61,7 +62,8 @@ class FakeExchange:
         self.now_ns = start_ns
         self.events: tuple[EventSpec, ...] = build_events(plan.binary_markets, plan.event_markets, plan.decoys)
         self._rng = Random(plan.seed)
-        self.markets = [FakeMarket(spec, self._rng, start_ns) for spec in all_markets(self.events)]
+        scripted = Random(f"{plan.seed} scripted")  # so that what follows a script changes nothing about all others
+        self.markets = [FakeMarket(spec, self._rng if spec.weight else scripted, start_ns) for spec in all_markets(self.events)]
         self._by_token = {token.token_id: (market, i) for market in self.markets for i, token in enumerate(market.tokens)}
         decoys = {market.slug for event in self.events if event.decoy for market in event.markets}
         self._group = [market for market in self.markets if market.spec.neg_risk and market.spec.slug not in decoys]
@@ -81,6 +83,7 @@ class FakeExchange:
         if self._group:
             self._at(start_ns + self._spell_ns(DISLOCATION_EVERY_S), self._dislocate)
         singles = [market for market in self.markets if not market.spec.neg_risk and market.spec.slug not in decoys]
+        self._stuck = [self._new_stuck(event, scripted, start_ns) for event in self.events if event.stuck]
         if plan.resolve_after_s and singles:
             self._at(start_ns + plan.resolve_after_s * NS_PER_S, lambda now_ns: self.resolve(singles[-1], 0, now_ns))
 
@@ -114,7 +117,8 @@ class FakeExchange:
 
     def list_frame(self, token_ids: Sequence[str]) -> str:
         """The answer to a subscription: the books of those of the tokens that are open."""
-        known = (self._by_token[token_id] for token_id in token_ids if token_id in self._by_token)
+        hidden = {token_id for stuck in self._stuck for token_id in stuck.hidden(token_ids, self.now_ns)}
+        known = (self._by_token[token_id] for token_id in token_ids if token_id in self._by_token and token_id not in hidden)
         return wire.list_frame(market.opening(outcome) for market, outcome in known if not market.closed)
 
     def is_settled(self, token_id: str) -> bool:
@@ -125,7 +129,9 @@ class FakeExchange:
     def rest_book(self, token_id: str) -> dict[str, object] | None:
         """CLOB ``/book`` of a token; None where the venue says that no orderbook exists."""
         found = self._by_token.get(token_id)
-        return None if found is None or found[0].closed else found[0].rest_book(found[1])
+        if found is None or found[0].closed or any(token_id in stuck.token_ids for stuck in self._stuck):
+            return None
+        return found[0].rest_book(found[1])
 
     def listings(self) -> list[Listing]:
         """All markets as the catalogue shows them."""
@@ -174,6 +180,17 @@ class FakeExchange:
 
     def _at(self, ts_ns: int, do: Callable[[int], Iterator[Frame]]) -> None:
         heapq.heappush(self._queue, (ts_ns, next(self._order), do))
+
+    def _new_stuck(self, event: EventSpec, rng: Random, start_ns: int) -> StuckFeed:
+        """The script of an event of which the feed leaves out the first market."""
+        first, second = (market for market in self.markets if market.spec.event_slug == event.slug)
+        stuck = StuckFeed(first, second, rng, start_ns)
+        self._at(start_ns + BEAT_NS, lambda now_ns: self._beat(stuck, now_ns))
+        return stuck
+
+    def _beat(self, stuck: StuckFeed, now_ns: int) -> Iterator[Frame]:
+        self._at(now_ns + BEAT_NS, lambda at_ns: self._beat(stuck, at_ns))
+        yield from self.perform(stuck.moving, stuck.beat(now_ns), now_ns)
 
     def _decide(self, now_ns: int) -> Iterator[Frame]:
         """One participant of one market does something, and the next decision is set."""
@@ -234,7 +251,7 @@ class FakeExchange:
 
     def _set_moods(self) -> None:
         """For the next second: how busy the venue is, and how its flow is shared out."""
-        self._choices = [market for market in self.markets if not market.closed and market.spec.active]
+        self._choices = [market for market in self.markets if not market.closed and market.spec.active and market.spec.weight]
         shares = [float(market.spec.weight) for market in self._choices]
         if self.plan.bursty:
             self._level = 0.5 * self._level + 0.866 * self._rng.gauss(0, 1)

@@ -63,7 +63,7 @@ def book_doubt(book: BookSnapshot, allowed: frozenset[State], max_age_ns: int, n
     if book.state not in allowed:
         return f"book of {book.token_id} is {book.state}"
     if now_ns - heard_ns(book) > max_age_ns:
-        return f"book of {book.token_id} is older than {max_age_ns // NS_PER_MS} ms"
+        return f"book of {book.token_id} is stale: nothing has vouched for it in {max_age_ns // NS_PER_MS} ms"
     if book.bids and book.asks and book.bids[0].price_e6 >= book.asks[0].price_e6:
         return f"book of {book.token_id} is crossed"
     return ""

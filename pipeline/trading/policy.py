@@ -46,7 +46,12 @@ def allowed_states(mode: Mode, policy: FeedPolicy = USUAL) -> frozenset[State]:
 
 
 def heard_ns(book: BookSnapshot) -> int:
-    """When a book was last vouched for: by arriving, or by being proved equal to the venue's."""
+    """When a book was last vouched for: by arriving, or by being proved equal to the venue's.
+
+    That one has grown quiet is said with a book as well, and vouches for nothing.
+    """
+    if book.state == "QUIET" and book.frame_ns:
+        return max(book.frame_ns, book.verified_ns)
     return max(book.ts_ns, book.verified_ns)
 
 

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from pipeline.base.settings import FakeVenueSection, Settings
 from pipeline.base.units import ONE_E6
 from pipeline.fake_venue.catalogue import build_events
 from pipeline.messages.market import BookSnapshot, Level, Market, MarketUniverse, Outcome
 from pipeline.messages.orders import ExecSnapshot
+from pipeline.store.open import open_store
 from pipeline.strategy.dutch_desk import DutchDesk
+from polybot.cli import main
 from polybot.trading_replay import Traded, chosen_set, trade_file
 from processes.fake_venue import write_recording
 from processes.strategy import dutch_book_of
@@ -63,6 +66,23 @@ def test_each_false_opportunity_is_refused_for_what_makes_it_false(traded: Trade
     assert reasons["bridge-opens-by"] == {"the outcomes of the event are cumulative: several may resolve Yes"}
     assert reasons["which-ship-is-first"] == {"too small for the minimum size of a leg"}
     assert all(reason.endswith("takes no orders") for reason in reasons["who-wins-the-prize"])
+    (stuck, _) = DECOYS["who-reaches-the-pole"].markets
+    assert reasons["who-reaches-the-pole"] == {f"book of {stuck.token_ids[0]} is stale: nothing has vouched for it in 40000 ms"}
+
+
+def test_a_stale_price_is_seen_refused_and_shown_by_the_command(traded: Traded) -> None:
+    """The prices of the set add up as long as the stuck book is fresh; no trade ever happened in it."""
+    first, second = (market.condition_id for market in DECOYS["who-reaches-the-pole"].markets)
+    db_url = f"sqlite:///{traded.path.parent / 'traded.db'}"
+    told = [each for each in traded.seen.opportunities if each.market == first and each.kind.endswith("set")]
+    assert len(told) >= 2 and not any(each.taken for each in told)
+    assert all(each.expected_profit_e6 > 0 and each.size_e6 for each in told)
+    shown = CliRunner().invoke(main, ["opportunities", "--market", first, "--json", "--db-url", db_url])
+    rows = [row for row in json.loads(shown.stdout) if row["strategy"] == "dutch_book"]
+    assert len(rows) == len(told) and all("is stale" in row["reason"] and not row["taken"] for row in rows)
+    with open_store(db_url, read_only=True) as store, store.connect() as conn:
+        ordered = conn.exec_driver_sql("SELECT count(*) FROM orders WHERE market_id IN (?, ?)", (first, second)).scalar()
+    assert ordered == 0
 
 
 def test_what_is_refused_is_told_now_and_then_and_not_with_every_book(traded: Traded) -> None:

@@ -1,10 +1,12 @@
+import msgspec
 import pytest
 
 from pipeline.base.config import Config
 from pipeline.base.errors import BadInput
 from pipeline.base.settings import ConfidenceSection, Settings
+from pipeline.messages.market import BookSnapshot
 from pipeline.messages.orders import Mode
-from pipeline.trading.policy import STATES, USUAL, FeedPolicy, allowed_states
+from pipeline.trading.policy import STATES, USUAL, FeedPolicy, allowed_states, heard_ns
 
 SIMULATED: tuple[Mode, ...] = ("fake", "paper", "replay")
 
@@ -38,3 +40,23 @@ def test_the_settings_of_a_state_are_its_policy() -> None:
 def test_a_word_that_is_no_policy_is_refused_with_its_place() -> None:
     with pytest.raises(BadInput, match="confidence"):
         Config(Settings()).with_values({"confidence": {"pending": "hope"}}, "local.toml")
+
+
+def test_a_book_that_has_grown_quiet_is_as_old_as_its_last_frame_or_proof() -> None:
+    book = BookSnapshot(
+        ts_ns=35,
+        token_id="t",
+        market="m",
+        tick_size_e6=10_000,
+        bids=(),
+        asks=(),
+        seq=1,
+        venue_ns=1,
+        state="VERIFIED",
+        basis="hash",
+        verified_ns=4,
+        frame_ns=5,
+    )
+    assert heard_ns(book) == 35
+    assert heard_ns(msgspec.structs.replace(book, state="QUIET")) == 5
+    assert heard_ns(msgspec.structs.replace(book, state="QUIET", verified_ns=30)) == 30
