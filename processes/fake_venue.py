@@ -16,7 +16,7 @@ from pipeline.base.config import Config
 from pipeline.base.errors import BadInput
 from pipeline.base.log import get_logger, set_up_logging
 from pipeline.base.settings import FakeVenueSection
-from pipeline.base.units import NS_PER_S
+from pipeline.base.units import NS_PER_S, ONE_E6
 from pipeline.fake_venue.exchange import ExchangePlan, FakeExchange
 from pipeline.fake_venue.server import FakeVenueServer, ServerOptions
 from pipeline.fake_venue.session import record_session
@@ -85,7 +85,8 @@ def serve(settings: FakeVenueSection, recording: Path | None, speed: Decimal) ->
             raise BadInput(f"{recording}: holds no frame of a websocket; give a recording of the market channel")
     else:
         source = FakeExchange(plan_of(settings), clock.now_ns())
-    options = ServerOptions(host=settings.host, port=settings.port, waits_for_reader=recording is not None)
+    cash_e6 = settings.starting_balance * ONE_E6
+    options = ServerOptions(host=settings.host, port=settings.port, waits_for_reader=recording is not None, start_cash_e6=cash_e6)
     server = FakeVenueServer(source, clock, options)
     stop = stop_when_told()
     threading.Thread(target=_stop_when, args=(stop, server), daemon=True).start()
@@ -125,6 +126,7 @@ def plan_of(settings: FakeVenueSection) -> ExchangePlan:
         event_markets=settings.event_markets,
         bursty=settings.bursty,
         decoys=settings.decoys,
+        sports_delay_s=settings.sports_delay_s,
         resolve_after_s=settings.resolve_after_s,
     )
 

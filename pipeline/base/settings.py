@@ -52,6 +52,8 @@ class FakeVenueSection(Section, frozen=True):
     bursty: bool = True
     resolve_after_s: int = 0
     decoys: bool = True
+    starting_balance: int = 1_000_000
+    sports_delay_s: int = 0
 
 
 class DbSection(Section, frozen=True):

@@ -56,8 +56,9 @@ class Desk:
             Route("/admin/fill/{id}", self._fill, methods=["POST"]),
         ]
 
-    def advance(self, now_ns: int) -> None:
-        """Let time pass: trades go on, orders and heartbeats expire; all of it is told."""
+    def advance(self) -> None:
+        """Let time pass, as far as the market has come: trades go on, orders and heartbeats expire; all of it is told."""
+        now_ns = self.orders.exchange.now_ns
         self.orders.advance(now_ns)
         self.heartbeats.advance(now_ns)
         self.flush()

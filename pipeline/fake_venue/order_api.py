@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from pipeline.base.clock import Clock
+from pipeline.base.errors import BadInput
 from pipeline.base.units import NS_PER_S
 from pipeline.fake_venue import gamma
 from pipeline.fake_venue.accounts import Accounts, Credentials, Refused
@@ -106,6 +107,8 @@ class OrderApi:
                 content = handler(Asked(request, body, now_ns))
             except Refused as refused:
                 content = refusal(refused)
+            except BadInput as error:
+                content = json_reply({"error": str(error)}, 500)
             finally:
                 self._flush()
             if isinstance(content, Late):
@@ -162,11 +165,9 @@ class OrderApi:
             raise Refused(400, INVALID_PAYLOAD)
         check = self._check_trade(asked.now_ns)
         replies: list[dict[str, Any]] = []
-        struck = self.faults.strikes("reject-inside-batch") is not None
         for post in posts:
             try:
-                if struck:
-                    struck = self.faults.strikes("reject-inside-batch") is not None
+                if self.faults.strikes("reject-inside-batch") is not None:
                     raise Refused(400, "not enough balance / allowance")
                 replies.append(self.orders.place(post, caller, asked.now_ns, check).reply())
             except Refused as refused:

@@ -19,7 +19,7 @@ FAULTS = {
     "ack-late-after-fill-event": "the next order is taken and filled at once, its reply comes later (seconds=2, count=1)",
     "duplicate-trade-messages": "the next trade messages of the user channel come twice (count=1)",
     "trade-failed": "the next trades are matched, retried and fail on the chain (count=1)",
-    "reject-inside-batch": "the first orders of the next batch are refused inside a 200 (count=1)",
+    "reject-inside-batch": "the next orders that come in a batch are refused inside a 200 (count=1)",
     "restart-then-post-only": "order calls get 425, then orders that would trade 503, each for a while (seconds=5)",
     "heartbeat-expired": "all orders of those who send heartbeats are cancelled, and another heartbeat id is expected",
     "cancel-of-filled-order": "the next order that is cancelled is filled just before (count=1)",

@@ -140,7 +140,7 @@ class FakeVenueServer:
             frames = self.faults.injected() + self.source.advance(now_ns, FRAMES_PER_SLICE)
             self.hub.publish(frames, now_ns)
             if self.desk is not None:
-                self.desk.advance(now_ns)
+                self.desk.advance()
             next_ns = self.source.next_ns()
             if next_ns is None:
                 self.hub.close_all(1000, "recording ended")

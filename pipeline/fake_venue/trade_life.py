@@ -42,14 +42,13 @@ class Timers:
         self._order = count()
 
     def at(self, due_ns: int, do: Callable[[int], None]) -> None:
-        """Do it at a time; it is told that time."""
+        """Do it at a time or soon after; it is told when that is."""
         heapq.heappush(self._queue, (due_ns, next(self._order), do))
 
     def run(self, now_ns: int) -> None:
         """Do what is due."""
         while self._queue and self._queue[0][0] <= now_ns:
-            due_ns, _, do = heapq.heappop(self._queue)
-            do(due_ns)
+            heapq.heappop(self._queue)[2](now_ns)
 
 
 @dataclass(frozen=True, slots=True)
