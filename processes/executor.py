@@ -18,7 +18,7 @@ from pipeline.base.units import NS_PER_MS
 from pipeline.bus.stage import Gap, PeerStarted, Stage
 from pipeline.messages import Message
 from pipeline.messages.control import Committed, WriterState
-from pipeline.messages.edges import JournalSeen, RelayerEvent, VenueStateSeen
+from pipeline.messages.edges import JournalSeen, LinkEvent, RawFrame, RelayerEvent, VenueReply, VenueStateSeen
 from pipeline.messages.market import BookSnapshot, MarketResolved, MarketUniverse, TradePrint
 from pipeline.messages.orders import (
     CancelAll,
@@ -27,6 +27,7 @@ from pipeline.messages.orders import (
     ExecSnapshot,
     Fill,
     Halt,
+    ConvertSet,
     MergePair,
     Mode,
     PlaceOrder,
@@ -36,7 +37,8 @@ from pipeline.messages.orders import (
     TradingResumed,
     VenueState,
 )
-from pipeline.messages.records import AuditRecord, FillRecord, OrderRecord
+from pipeline.messages.records import AuditRecord, Checkpoint, FillRecord, OrderRecord
+from pipeline.trading.checkpoint import checkpoint_of
 from pipeline.trading.dispatch import Command, Dispatcher, earliest
 from pipeline.trading.followed import Followed
 from pipeline.trading.ledger import Ledger
@@ -44,7 +46,6 @@ from pipeline.trading.limits import Limits
 from pipeline.trading.markouts import Markouts
 from pipeline.trading.open_plans import OpenPlans
 from pipeline.trading.persistence import Persistence
-from pipeline.trading.policy import FeedPolicy
 from pipeline.trading.rate_limits import RateLimits
 from pipeline.trading.readiness import Readiness
 from pipeline.trading.reward_meter import RewardMeter
@@ -63,8 +64,9 @@ class Executor(Stage):
     In: ``command``, ``operator``, ``book``, ``universe``, ``committed``. Out: ``exec``, ``persist.durable``, ``persist.lossy`` (the mids
     after our trades, estimated rewards). State: orders, positions, counters and the halt, folded from its own journal by ``recover``;
     books and markets come again by themselves. No order is taken before the writer has said what it holds of this producer's records,
-    nor before every followed token has a book, or ``books_wait_ns`` have passed; and none, but cancels, while what is recorded would not
-    reach the database. ``standing`` gives what an operator left on disk while nobody was there to hear it.
+    what the venue holds has been compared with what we hold, and every followed token has a book, or ``books_wait_ns`` have passed;
+    and none, but cancels, while what is recorded would not reach the database. ``standing`` gives what an operator left on disk while
+    nobody was there to hear it.
     """
 
     role: ClassVar[str] = "executor"
@@ -84,13 +86,14 @@ class Executor(Stage):
         self.followed = Followed()
         rates = rates or RateLimits.from_settings(RateLimitsSection())
         self.desk = Dispatcher(relayer, limits, mode, self.followed, rates, batch_wait_ns)
-        self.readiness = Readiness(books_wait_ns)
+        self.readiness = Readiness(books_wait_ns, relayer.is_reconciled)
         self.open_plans = OpenPlans()
         self.persistence = Persistence()
         self.markouts = Markouts(partial(self.followed.trusted_mid_e6, allowed=limits.policy.allowed(mode)))
         self.rewards = RewardMeter(mode, self.followed)
         self._standing = standing
         self._now_ns = 0
+        self._winds_up = False
         self._told_state: VenueState = "normal"
         self._told_objection = ""
 
@@ -103,16 +106,24 @@ class Executor(Stage):
 
     def recover(self, records: Iterable[Message]) -> None:
         """Fold this producer's durable records of earlier lives: orders, fills, positions, counters, the day's result, the halt."""
-        self.desk.recover(self._folded(records))
+        known = list(records)
+        self.relayer.recover(known)
+        self.desk.recover(self._folded(known))
+
+    def checkpoint(self, now_ns: int) -> Checkpoint:
+        """All that ``recover`` needs instead of the records so far."""
+        return checkpoint_of(self.ledger, self.desk.halt, now_ns, self.open_plans, self.relayer.kept_intents())
 
     def _folded(self, records: Iterable[Message]) -> Iterator[Message]:
         for record in records:
             self.open_plans.recover(record)
+            self.markouts.recover(record)
             yield record
 
     def start(self, now_ns: int) -> Iterator[Message]:
         """Obey what an operator left, end the orders that an in-process relayer forgot or restore them, and say what is held."""
         self._now_ns = now_ns
+        self.markouts.begin(now_ns)
         yield from self.desk.halt.obey(self._standing(), now_ns)
         if self.relayer.forgets:
             yield from self._marked(self.desk.end_all(RELAYER_RESTARTED, now_ns), now_ns)
@@ -121,12 +132,23 @@ class Executor(Stage):
             yield from self._marked(self.desk.apply(restored, now_ns), now_ns)
         yield self.snapshot(now_ns)
 
-    def stop(self, now_ns: int) -> Iterator[Message]:
-        """Take no more commands, cancel every open order, close the open plans."""
+    def wind_up(self, now_ns: int) -> Iterator[Message]:
+        """Take no more commands and cancel every open order."""
+        self._winds_up = True
         self.readiness.on_stop()
         yield self.snapshot(now_ns)
         yield from self.desk.refuse_waiting(now_ns)
-        yield from self.desk.apply(self.relayer.close(now_ns), now_ns)
+        yield from self._marked(self.desk.apply(self.relayer.close(now_ns), now_ns), now_ns)
+
+    @property
+    def is_wound_up(self) -> bool:
+        """The relayer has the answers to its cancels."""
+        return self.relayer.is_closed
+
+    def stop(self, now_ns: int) -> Iterator[Message]:
+        """Close the open plans, after winding up."""
+        if not self._winds_up:
+            yield from self.wind_up(now_ns)
         yield from self.desk.plans.closed(now_ns, everything=True)
         yield from self.markouts.due(now_ns)
 
@@ -183,6 +205,7 @@ class Executor(Stage):
             next_counters=self.ledger.next_counters(),
             venue_state=self.desk.venue.state,
             plan_ids=self.ledger.taker_plans(),
+            free_cash_e6=self.ledger.free_cash_e6,
             plans=self.open_plans.shown(),
         )
 
@@ -211,12 +234,15 @@ class Executor(Stage):
                 return self.desk.apply(self.relayer.on_book(msg, now_ns), now_ns)
             case TradePrint():
                 return self.desk.apply(self.relayer.on_trade(msg, now_ns), now_ns)
-            case PlaceOrder() | CancelOrder() | CancelAll() | MergePair() | PlanEnded():
+            case PlaceOrder() | CancelOrder() | CancelAll() | MergePair() | ConvertSet() | PlanEnded():
                 return self._command(msg, now_ns)
             case RelayerEvent():
                 return self.desk.apply((msg,), now_ns)
+            case VenueReply() | RawFrame() | LinkEvent():
+                return self.desk.apply(self.relayer.hear(msg, now_ns), now_ns)
             case MarketUniverse():
                 self.followed.on_universe(msg.markets)
+                self.ledger.reprice()
                 self.rewards.on_universe(msg.markets)
                 return self.desk.apply(self.relayer.on_universe(msg, now_ns), now_ns)
             case MarketResolved():
@@ -239,7 +265,7 @@ class Executor(Stage):
         return ()
 
     def _command(self, command: Command, now_ns: int) -> Iterator[Message]:
-        begins = isinstance(command, (PlaceOrder, MergePair))
+        begins = isinstance(command, (PlaceOrder, MergePair, ConvertSet))
         if (not self.readiness.accepts or (begins and self.persistence.objection)) and not isinstance(command, PlanEnded):
             # Whoever sent it has not heard, or not yet, what stands here; the snapshot tells, and nothing is recorded.
             self.desk.counts["refused"] += 1
@@ -258,6 +284,8 @@ class Executor(Stage):
         venue.on_link(self.followed.link_up)
         if self.persistence.objection != self._told_objection:
             yield from self._objected(now_ns)
+        if self.relayer.is_reconciled:
+            self.readiness.on_reconciled(now_ns)
         if not self.readiness.check(self.followed.is_complete, now_ns) and venue.state == self._told_state:
             return
         self._told_state = venue.state
@@ -285,7 +313,7 @@ def build(config: Config) -> Executor:
     relayer, mode = relayer_of(settings)
     return Executor(
         relayer,
-        Limits.from_settings(settings.risk, FeedPolicy(settings.confidence)),
+        Limits.of(settings),
         mode,
         rates=RateLimits.from_settings(settings.rate_limits),
         batch_wait_ns=settings.execution.batch_wait_ms * NS_PER_MS,

@@ -362,6 +362,8 @@ class Runner:
         """Totals since the start: the loop's own and the stage's."""
         own = {"handled": self.handled, "sent": self.outbox.sent, "gaps": self.wires.gaps}
         own["dropped"] = sum(count for name, count in self.wires.dropped.items() if name != "health")
+        if self.wires.superseded:
+            own["superseded"] = self.wires.superseded
         if self.clock.steps_back:
             own["clock_steps_back"] = self.clock.steps_back
         if self.durable is not None:

@@ -190,3 +190,34 @@ class VenueStateSeen(Message, frozen=True, kw_only=True, gc=False):
     """The offline venue was told to behave like this; the relayer beside it answers orders accordingly."""
 
     state: VenueState
+
+
+VenueRequestKind = Literal["place", "cancel", "cancel_all", "order", "open_orders", "trades", "heartbeat", "balance"]
+
+
+class VenueRequest(Message, frozen=True, kw_only=True, gc=False):
+    """The relayer asks its edge to send one private request. The edge adds the account and the headers as it sends it, once.
+
+    ``path`` is what is signed; ``query`` follows it after a "?" and is not. ``body`` is what is sent, but for the account's name.
+    """
+
+    request_id: int
+    kind: VenueRequestKind
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    query: str = ""
+    body: bytes = b""
+
+
+class VenueReply(Message, frozen=True, kw_only=True, gc=False):
+    """The answer to one VenueRequest, exactly as received; each request has one. ``status`` 0: there was none, and ``error`` says why.
+
+    ``sent`` False: the request has certainly not reached the venue.
+    """
+
+    request_id: int
+    status: int
+    body: bytes = b""
+    retry_after_s: str = ""
+    error: str = ""
+    sent: bool = True

@@ -9,14 +9,14 @@ import msgspec
 from sqlalchemy import Connection
 
 from pipeline.base.errors import PolybotError
-from pipeline.messages.records import AuditRecord, FillRecord, HaltRecord, OrderRecord
+from pipeline.messages.records import AuditRecord, FillRecord, HaltRecord, OrderIntent, OrderRecord
 from pipeline.store.audit import append_audit, append_halt
-from pipeline.store.orders import append_order, record_fill
+from pipeline.store.orders import append_intent, append_order, record_fill
 from pipeline.store.schema import journal
 from pipeline.store.statements import insert_sql
 
-DurableMessage = OrderRecord | FillRecord | AuditRecord | HaltRecord
-DURABLE_KINDS: tuple[type[DurableMessage], ...] = (OrderRecord, FillRecord, AuditRecord, HaltRecord)
+DurableMessage = OrderRecord | OrderIntent | FillRecord | AuditRecord | HaltRecord
+DURABLE_KINDS: tuple[type[DurableMessage], ...] = (OrderRecord, OrderIntent, FillRecord, AuditRecord, HaltRecord)
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(DurableMessage)
@@ -67,6 +67,8 @@ def project(conn: Connection, run_id: int, message: DurableMessage) -> None:
     match message:
         case OrderRecord():
             append_order(conn, run_id, message)
+        case OrderIntent():
+            append_intent(conn, run_id, message)
         case FillRecord():
             record_fill(conn, run_id, message)
         case AuditRecord():

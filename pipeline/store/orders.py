@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from pipeline.base.units import NS_PER_MS
-from pipeline.messages.records import FillRecord, OrderRecord
+from pipeline.messages.records import FillRecord, OrderIntent, OrderRecord
 from pipeline.store.catalogue import mention_outcomes, outcome_key
-from pipeline.store.schema import fills, order_events, orders
+from pipeline.store.schema import fills, order_events, order_intents, orders
 from pipeline.store.statements import columns, insert_sql, upsert_sql
 
 
@@ -23,6 +23,14 @@ def append_order(conn: Connection, run_id: int, msg: OrderRecord) -> None:
         upsert_sql(orders, columns(orders), ("client_order_id",), keep=("ts_ms",)),
         (msg.client_order_id, run_id, *whose, *what, *why, ts_ms, ts_ms),
     )
+
+
+def append_intent(conn: Connection, run_id: int, msg: OrderIntent) -> None:
+    """Add what was signed for an order."""
+    mention_outcomes(conn, run_id, [(msg.market, msg.token_id)])
+    whose = (msg.client_order_id, run_id, msg.venue_order_id, *outcome_key(msg.market, msg.token_id))
+    what = (msg.side, msg.price_e6, msg.size_e6, msg.order_type, int(msg.post_only), msg.body, msg.expires_ns)
+    conn.exec_driver_sql(insert_sql(order_intents), (*whose, *what, msg.ts_ns // NS_PER_MS, msg.ts_ns))
 
 
 def record_fill(conn: Connection, run_id: int, msg: FillRecord) -> None:

@@ -69,6 +69,27 @@ order_events = Table(
 )
 """Each step in an order's life; only ever appended to."""
 
+order_intents = Table(
+    "order_intents",
+    metadata,
+    Column("client_order_id", Text, primary_key=True),
+    of_run(),
+    words("venue_order_id"),
+    words("market_id"),
+    words("outcome_id"),
+    words("side"),
+    whole("price_e6"),
+    whole("size_e6"),
+    words("order_type"),
+    whole("post_only"),
+    words("body"),
+    whole("expires_ns"),
+    whole("ts_ms"),
+    whole("ts_ns"),
+    of_outcome(),
+)
+"""What was signed for each order that went to a venue, before it left: the hash that names it there, and the body without the account."""
+
 fills = Table(
     "fills",
     metadata,

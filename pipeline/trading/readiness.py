@@ -1,14 +1,16 @@
-"""Whether commands are taken: not before the writer was heard, nor before the followed tokens have their books, nor at the end."""
+"""Whether commands are taken: not before the writer was heard, what the venue holds is known, and the books are there, nor at the end."""
 
 from __future__ import annotations
 
 FOR_WRITER, FOR_BOOKS, STOPPED = "waiting for the writer", "waiting for books", "executor stopped"
+FOR_VENUE = "reconciling with the venue"
 
 
 class Readiness:
-    """``accepts`` and, while it is False, the ``reason``. Books are waited for until ``due_ns`` at most."""
+    """``accepts`` and, while it is False, the ``reason``. Books are waited for until ``due_ns`` at most, the venue without an end."""
 
-    def __init__(self, books_wait_ns: int) -> None:
+    def __init__(self, books_wait_ns: int, reconciled: bool = True) -> None:
+        self._reconciled = reconciled
         self.accepts = False
         self.reason = FOR_WRITER
         self.due_ns: int | None = None
@@ -17,6 +19,15 @@ class Readiness:
     def on_writer(self, now_ns: int) -> None:
         """The writer has said what it holds; only the first time counts."""
         if self.reason == FOR_WRITER:
+            if self._reconciled:
+                self._wait(now_ns)
+            else:
+                self.reason = FOR_VENUE
+
+    def on_reconciled(self, now_ns: int) -> None:
+        """What the venue holds is known; only the first time counts."""
+        self._reconciled = True
+        if self.reason == FOR_VENUE:
             self._wait(now_ns)
 
     def on_books_lost(self, now_ns: int) -> bool:
