@@ -65,6 +65,8 @@ class Wires:
         self._producer, self._run_id = identity.producer, identity.run_id
         self.dropped: dict[str, int] = {}
         self.gaps = 0
+        self.superseded = 0
+        """Messages of state that were left out, because a later one that was here already replaces them."""
         self._sending: dict[str, zmq.Socket[bytes]] = {}
         self._hears: list[_Heard] = []
         self._publishers: dict[zmq.Socket[bytes], Stream] = {}
@@ -185,7 +187,11 @@ class Wires:
                 found.append(Arrival(name, producer, run_id, seq, message))
         except zmq.Again:
             pass
-        return _newest(found) if heard.superseding and len(found) > 1 else found
+        if not heard.superseding or len(found) < 2:
+            return found
+        kept = _newest(found)
+        self.superseded += len(found) - len(kept)
+        return kept
 
     def _meet(self, heard: _Heard, producer: str, run_id: str) -> list[Incoming]:
         """A sender that is new, or a new run of one: its numbers start afresh."""

@@ -146,9 +146,12 @@ def _process_table(model: PipelineModel) -> Table:
         table.add_column(name, justify="left" if name in ("process", "state") else "right", no_wrap=True)
     for status in model.statuses:
         beats = status.silence_ns is not None
+        state = status.state if beats or status.pid is None else "running"
+        if status.waits_for:
+            state += f", waits for {' and '.join(status.waits_for)}"
         table.add_row(
             status.role,
-            Text(status.state if beats or status.pid is None else "running", style=_LIFE_STYLES.get(status.state, "")),
+            Text(state, style=_LIFE_STYLES.get(status.state, "")),
             "-" if status.pid is None else str(status.pid),
             Text(str(status.restarts), style="yellow" if status.restarts else ""),
             f"{model.rate(status.role):,}" if beats else "-",

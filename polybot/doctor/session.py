@@ -57,6 +57,10 @@ def session_findings(patient: Patient) -> Iterator[Finding]:
         if dropped:
             text = f"{role.role} has dropped {dropped:,} messages (market samples only)"
             yield Finding("heartbeats", "warning", text, "the machine is too slow for this feed: follow fewer markets")
+        gaps = role.counts.get("gaps", 0)
+        if gaps:
+            text = f"{role.role} has lost messages of a stream {gaps:,} times, and asked for their state again"
+            yield Finding("heartbeats", "warning", text, "it stood still or did not keep up: see its log")
 
 
 def _role_finding(role: RoleHealth, patient: Patient) -> Finding:
