@@ -19,6 +19,7 @@ from polybot.cli.halted import halt_line
 from polybot.cli.options import config_option, db_url_option, json_option
 from polybot.cli.output import Cell, Styled, print_json, print_table
 from polybot.cli.trading_words import short_id, show_time
+from polybot.cli.writer_word import writer_line
 
 _GOOD = ("VERIFIED", "QUIET")
 _NAMED = 4
@@ -51,20 +52,25 @@ _QUESTION = 40
 def command(market: str | None, by_token: bool, as_json: bool, config_path: Path | None, db_url: str) -> None:
     """Show for each market what its feed brought: sequence, age, counts, resynchronisations, states of its books.
 
-    It reads the database, also while the pipeline runs, and says on standard error if trading is halted. With --json, the states have
-    their reasons too. A state is `now` while the book builder that saw it has not ended; afterwards it is what was last known.
+    It reads the database, also while the pipeline runs, and says on standard error if trading is halted, or if a running writer cannot
+    store what it gets. With --json, the states have their reasons too. A state is `now` while the book builder that saw it has not
+    ended; afterwards it is what was last known.
 
     \b
     Example:
       polybot status --db-url sqlite:///./polybot-fake.db
       polybot status --tokens
     """
+    bus = load_config(config_path).settings.bus
+    trouble = writer_line(bus)
+    if trouble:
+        click.echo(trouble, err=True)
     with open_store(db_url, read_only=True) as store, store.connect() as conn:
         statuses = market_statuses(conn, market)
         states: dict[str, list[BookStateRow]] = defaultdict(list)
         for state in latest_book_states(conn, market):
             states[state.market_id].append(state)
-        halted = halt_line(last_halt(conn), Path(load_config(config_path).settings.bus.state_dir))
+        halted = halt_line(last_halt(conn), Path(bus.state_dir))
     if halted:
         click.echo(halted, err=True)
     now_ms = time.time_ns() // NS_PER_MS

@@ -9,9 +9,9 @@ import msgspec
 
 from pipeline.base.errors import BadInput
 from pipeline.base.units import format_e6
-from pipeline.bus.topology import EXECUTOR, GATEWAY
+from pipeline.bus.topology import EXECUTOR, GATEWAY, WRITER
 from polybot.cli.live_model import PipelineModel
-from polybot.cli.output import print_json, print_table, show_dollars
+from polybot.cli.output import counted, print_json, print_table, show_dollars
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class UpSummary:
     """``verified_percent`` is of the books seen; ``rows`` counts the whole database by table; PnL is simulated, in dollars, as text.
 
     Rows and PnL are the database's, so that the summary and `polybot pnl` say the same to the cent; None is unknown.
+    ``degraded`` counts the times in which the writer could not store, ``dropped_rows`` the samples of the market that it gave up then.
     """
 
     session_id: str
@@ -37,6 +38,21 @@ class UpSummary:
     db_url: str = ""
     run_dir: str = ""
     pnl_e6: int | None = None
+    degraded: int = 0
+    degraded_ms: int = 0
+    dropped_rows: int = 0
+
+    @property
+    def persistence(self) -> str:
+        """Whether the database took what it was given."""
+        if not self.degraded and not self.dropped_rows:
+            return "everything stored"
+        parts = []
+        if self.degraded:
+            parts.append(f"degraded {counted(self.degraded, 'time')}, {self.degraded_ms / 1_000:.1f} s")
+        if self.dropped_rows:
+            parts.append(f"{counted(self.dropped_rows, 'market sample')} dropped")
+        return "; ".join(parts)
 
     @property
     def verified_percent(self) -> int | None:
@@ -88,6 +104,9 @@ def summarise(model: PipelineModel, *, session_id: str, seconds: int, stored: St
         db_url=db_url,
         run_dir=run_dir,
         pnl_e6=stored.pnl_e6,
+        degraded=model.total(WRITER, "degraded"),
+        degraded_ms=model.total(WRITER, "degraded_ms"),
+        dropped_rows=model.total(WRITER, "dropped_rows"),
     )
 
 
@@ -113,6 +132,7 @@ def print_summary(summary: UpSummary, as_json: bool) -> None:
             ("fills", f"{summary.fills:,}"),
             ("simulated PnL", "unknown" if summary.pnl_e6 is None else show_dollars(summary.pnl_e6)),
             ("rows in the database", f"{sum(summary.rows.values()):,}"),
+            ("persistence", summary.persistence),
             ("restarts", f"{summary.restarts}"),
             ("messages dropped", f"{summary.drops:,}"),
             ("gaps in streams", f"{summary.gaps:,}"),
