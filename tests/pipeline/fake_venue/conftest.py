@@ -214,3 +214,8 @@ def desk() -> Desk:
 @pytest.fixture
 def trader(desk: Desk) -> Trader:
     return Trader(desk)
+
+
+@pytest.fixture(scope="session")
+def trader_of() -> type[Trader]:
+    return Trader
