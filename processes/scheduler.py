@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,19 +53,27 @@ class Scheduler(Stage):
     is new or changed in more than its volume; JobDue on ``control``. To its catalogue edge: FetchCatalogue, answered by
     CatalogueFetched. ``markets`` fixes the universe instead; nothing is fetched then. A refresh that fails is logged, counted
     and made again, waiting from one second up to the period. A period of 0 switches a job off.
-    State: what was said of each market; lost at a restart, and said again, which writes nothing where nothing changed.
+    State: what was said of each market; lost at a restart, and said again, which writes nothing where nothing changed. ``first_rules``
+    are the hashes of rules that earlier runs saw first; the universe tells them with its markets.
     """
 
     role = "scheduler"
 
     def __init__(
-        self, ingestion: IngestionSection, *, markets: Sequence[Market] | None = None, source: str = "", venue: str = ""
+        self,
+        ingestion: IngestionSection,
+        *,
+        markets: Sequence[Market] | None = None,
+        source: str = "",
+        venue: str = "",
+        first_rules: Mapping[str, str] | None = None,
     ) -> None:
         self._fixed = None if markets is None else tuple(markets)
         self._source = source
         self._venue = venue
         self._universe: MarketUniverse | None = None
         self._said: dict[str, Market] = {}
+        self._first_rules = dict(first_rules or {})
         self._jobs = _jobs(ingestion)
         self._refresh_ns = ingestion.gamma_refresh_ms * NS_PER_MS
         self._refresh_due_ns: int | None = None
@@ -157,8 +165,16 @@ class Scheduler(Stage):
             return
         self._counts["markets"] = len(markets)
         version = 1 if before is None else before.version + 1
-        self._universe = MarketUniverse(ts_ns=now_ns, markets=markets, source=self._source, version=version)
+        known = tuple(self._remembered(market) for market in markets)
+        self._universe = MarketUniverse(ts_ns=now_ns, markets=known, source=self._source, version=version)
         yield self._universe
+
+    def _remembered(self, market: Market) -> Market:
+        """The market with the rules under which it was first seen; a recorded one may know them better."""
+        if not market.rules_hash:
+            return market
+        first = market.first_rules_hash or self._first_rules.setdefault(market.market_id, market.rules_hash)
+        return msgspec.structs.replace(market, first_rules_hash=first)
 
 
 def _jobs(ingestion: IngestionSection) -> list[_Turns]:
@@ -205,10 +221,12 @@ def build(config: Config) -> Plan:
         return Plan(Scheduler(ingestion, markets=markets, source=source, venue=recorded.venue), source=source)
     if name == "generic":
         return Plan(Scheduler(ingestion, markets=(), source=name), source=name)
+    from pipeline.store.first_rules import first_rules
     from pipeline.venue.gamma import CatalogueEdge, venue_of_url
 
     url = catalogue_url(settings)
-    return Plan(Scheduler(ingestion, source=url, venue=venue_of_url(url)), [CatalogueEdge(url, settings.universe)], url)
+    scheduler = Scheduler(ingestion, source=url, venue=venue_of_url(url), first_rules=first_rules(settings.db.url))
+    return Plan(scheduler, [CatalogueEdge(url, settings.universe)], url)
 
 
 def _wanted(markets: tuple[Market, ...], settings: Settings) -> tuple[Market, ...]:

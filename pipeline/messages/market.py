@@ -323,6 +323,8 @@ class Market(msgspec.Struct, frozen=True):
     event_market_count: int = 0
     is_other: bool = False
     cumulative: bool = False
+    first_rules_hash: str = ""
+    """``rules_hash`` as it was when the market was first seen, over all runs; "" where nobody remembers."""
 
     @property
     def token_ids(self) -> tuple[str, ...]:

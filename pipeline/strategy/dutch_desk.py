@@ -73,7 +73,7 @@ class DutchDesk:
     def on_universe(self, universe: MarketUniverse, now_ns: int) -> Iterator[Message]:
         """The followed markets, whole. Plans under way go on with what they bought."""
         for market in universe.markets:
-            self._first_rules.setdefault(market.market_id, market.rules_hash)
+            self._first_rules.setdefault(market.market_id, market.first_rules_hash or market.rules_hash)
         self._markets = {token_id: market for market in universe.markets for token_id in market.token_ids}
         found = sets_of(universe.markets, self._first_rules, self.rules.allow_other)
         self._sets = {each.name: each for each in found}

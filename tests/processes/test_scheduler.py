@@ -15,6 +15,9 @@ from pipeline.messages.edges import CatalogueFetched, FetchCatalogue
 from pipeline.messages.market import Market, MarketUniverse, Outcome
 from pipeline.messages.records import MarketVersion
 from pipeline.recording.markets import RecordedMarkets, write_markets
+from pipeline.store.catalogue import append_version
+from pipeline.store.open import open_store
+from pipeline.store.runs import Run, save_run
 from processes.scheduler import Scheduler, build
 
 S = 1_000_000_000
@@ -192,3 +195,20 @@ def test_the_generic_stream_has_no_catalogue():
 def test_messages_survive_the_wire():
     version = MarketVersion(ts_ns=1, market=market("a"), valid_from_ns=1, venue="fake")
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(version), type=MarketVersion) == version
+
+
+def test_the_universe_tells_the_rules_under_which_a_market_was_first_seen_also_by_earlier_runs(tmp_path):
+    url = f"sqlite:///{tmp_path / 'known.db'}"
+    seen = market("a", rules_hash="r1")
+    with open_store(url) as store, store.begin() as conn:
+        save_run(conn, Run(1, "scheduler", "run-1", started_ns=1))
+        append_version(conn, 1, MarketVersion(ts_ns=1, market=seen, valid_from_ns=1, venue="fake"))
+    config = Config(Settings()).with_values({"db": {"url": url}, "venue": {"name": "fake"}}, "test")
+    scheduler = build(config).stage
+    list(scheduler.start(0))
+    said = list(scheduler.handle(fetched(1, market("a", rules_hash="r2"), market("b", rules_hash="r3"), market("c")), 5))
+    assert [each.first_rules_hash for each in said[-1].markets] == ["r1", "r3", ""]
+    assert [version.market.first_rules_hash for version in said[:-1]] == ["", "", ""], "the versions are as the catalogue says"
+    [again] = [each for each in scheduler.on_timer(10_000 * S) if isinstance(each, FetchCatalogue)]
+    said = list(scheduler.handle(fetched(again.request_id, market("b", rules_hash="r4")), 10_001 * S))
+    assert [each.first_rules_hash for each in said[-1].markets] == ["r3"]

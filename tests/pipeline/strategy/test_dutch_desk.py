@@ -212,6 +212,12 @@ def test_changed_rules_are_another_bet() -> None:
     assert bench.told() == [(False, "the rules of market a have changed since it was first seen")]
 
 
+def test_rules_that_changed_before_this_run_began_are_known_from_the_catalogue() -> None:
+    bench = Bench(rules_hash="r2", first_rules_hash="r1").show(CHEAP_NO)
+    assert bench.told() == [(False, "the rules of market a have changed since it was first seen")]
+    assert Bench(rules_hash="r2", first_rules_hash="r2").show(CHEAP_NO).orders()
+
+
 def test_nothing_is_started_while_the_venue_is_not_normal() -> None:
     bench = Bench()
     bench.take(bench.desk.on_snapshot(snapshot(venue_state="post_only"), T))
