@@ -30,9 +30,7 @@ def is_running(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    with contextlib.suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0] != "Z"
-    return True
+    return _state_of(pid) != "Z"
 
 
 def is_held(lock: Path) -> bool:
@@ -72,6 +70,8 @@ def end_orphans(state_dir: Path, patience_ms: int) -> dict[str, int]:
         return {}
     deadline_ns = monotonic_ns() + patience_ms * NS_PER_MS
     while (left := orphans_of(state_dir, health)) and monotonic_ns() < deadline_ns:
+        if all(_state_of(pid) == "T" for pid in left.values()):
+            break  # stopped by a signal: none of them will ever notice that it is to end
         time.sleep(_LOOK_S)
     for pid in left.values():
         with contextlib.suppress(OSError):
@@ -80,6 +80,13 @@ def end_orphans(state_dir: Path, patience_ms: int) -> dict[str, int]:
     while any(map(is_running, left.values())) and monotonic_ns() < deadline_ns:
         time.sleep(_LOOK_S)
     return left
+
+
+def _state_of(pid: int) -> str:
+    """The state of a process as one letter (T stopped, Z dead), where the system shows it; else ""."""
+    with contextlib.suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+    return ""
 
 
 def _is_of_session(state_dir: Path, role: str, pid: int, session_id: str) -> bool:

@@ -129,10 +129,11 @@ class Supervisor:
         with contextlib.ExitStack() as opening:
             private_folder(self.state_dir)
             opening.enter_context(role_lock(self.state_dir, SUPERVISOR))
-            for role, pid in end_orphans(self.state_dir, self.config.settings.supervisor.stop_timeout_ms).items():
-                self._log.warning(events.ORPHAN_KILLED, child=role, pid=pid)
+            orphans = end_orphans(self.state_dir, self.config.settings.supervisor.stop_timeout_ms)
             prune_runs(self.state_dir, self.config.settings.supervisor.runs_days, datetime.now(UTC))
             self.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for name, pid in orphans.items():
+                self._log.warning(events.ORPHAN_KILLED, child=name, pid=pid)
             effective = self.run_dir / "config.json"
             write_effective(self.config, effective)
             self._environment = os.environ | {

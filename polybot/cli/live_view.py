@@ -146,7 +146,7 @@ def _process_table(model: PipelineModel) -> Table:
         table.add_column(name, justify="left" if name in ("process", "state") else "right", no_wrap=True)
     for status in model.statuses:
         beats = status.silence_ns is not None
-        state = status.state if beats or status.pid is None else "running"
+        state: str = status.state if beats or status.pid is None else "running"
         if status.waits_for:
             state += f", waits for {' and '.join(status.waits_for)}"
         table.add_row(

@@ -35,10 +35,24 @@ def test_each_role_killed_comes_back_and_books_are_verified_again(up):
         pipeline.until(lambda placed=placed: pipeline.model.placed > placed, PATIENCE_S, f"new orders after {role} was killed")
         after = pipeline.pids()
         assert {name: pid for name, pid in after.items() if name != role} == {n: p for n, p in before.items() if n != role}
+    _stopped_for_a_while(pipeline, "strategy", 2.0)
     print("seconds until the books were verified again:", took)
     pipeline.send(signal.SIGINT)
     assert pipeline.wait(5) == 0, pipeline.said
     assert pipeline.left_behind() == []
+
+
+def _stopped_for_a_while(pipeline, role: str, seconds: float) -> None:
+    """A process that stands still and wakes up again goes on: nothing is restarted, and orders are placed."""
+    before = pipeline.pids()
+    os.kill(before[role], signal.SIGSTOP)
+    began = time.monotonic()
+    pipeline.until(lambda: time.monotonic() - began >= seconds, seconds + 5, f"{role} stopped for a while")
+    os.kill(before[role], signal.SIGCONT)
+    woken_ns, placed = time.time_ns(), pipeline.model.placed
+    pipeline.until(lambda: _verified_since(pipeline, woken_ns), PATIENCE_S, f"verified books after {role} woke up")
+    pipeline.until(lambda: pipeline.model.placed > placed, PATIENCE_S, f"new orders after {role} woke up")
+    assert pipeline.pids() == before
 
 
 def _verified_since(pipeline, since_ns: int) -> bool:

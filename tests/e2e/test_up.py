@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -16,6 +17,7 @@ from pipeline.recording.source import open_frames
 from pipeline.store.open import open_store
 from pipeline.store.pnl import read_books
 from pipeline.store.status import main_counts
+from processes.health_file import read_health
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
 
@@ -57,7 +59,9 @@ def test_a_second_one_is_refused_and_the_first_stops_within_five_seconds_leaving
     assert any(line.startswith("quotes placed") for line in first.out)
 
 
-def test_a_killed_supervisor_leaves_no_process_and_the_next_session_starts(up):
+def test_what_a_killed_supervisor_and_a_killed_session_leave_blocks_no_start_and_is_gone_after_an_orderly_end(
+    up, program, tmp_path
+):
     first = up()
     first.until(first.trades, 30, "quotes on verified books")
     first.process.kill()
@@ -65,6 +69,30 @@ def test_a_killed_supervisor_leaves_no_process_and_the_next_session_starts(up):
     second = up()
     second.until(second.trades, 20, "quotes in the next session")
     assert not [event for event in second.events("role_died") if event["ended"] not in ("exit code 0",)]
+    doctor = program("polybot.cli", "doctor", "--state-dir", str(second.state_dir), "--json")
+    assert doctor.wait(20) == 0, doctor.said
+    told = json.loads("".join(doctor.out))
+    assert [found["status"] for found in told["findings"] if found["check"] in ("session", "locks", "clock", "integrity")] == [
+        "ok"
+    ] * 4
+    pids = {role.role: role.pid for role in read_health(second.state_dir).roles}
+    os.kill(pids.pop("strategy"), signal.SIGSTOP)  # one that cannot end by itself
+    for pid in (second.process.pid, *pids.values()):
+        os.kill(pid, signal.SIGKILL)
+    second.wait(5)
+    left = sorted(file.name for file in second.state_dir.glob("*.pid"))
+    assert "supervisor.pid" in left and "writer.pid" in left
+    third = up()
+    third.until(lambda: third.trades() and len(third.events("orphan_killed")) == 1, 40, "quotes in the next session")
+    assert third.events("role_died") == []
+    third.send(signal.SIGTERM)
+    assert third.wait(8) == 0, third.said
+    assert third.left_behind() == []
+    (stopped,) = third.events("roles_stopped")
+    assert list(stopped["waited_ms"]).index("executor") + 1 == list(stopped["waited_ms"]).index("writer")
+    assert any(line.startswith("stopped in ") for line in third.out)
+    assert sorted(file.name for file in tmp_path.iterdir() if file.is_file()) == ["fake.db", "fake.db.lock"]
+    assert not list(third.state_dir.glob("*.pid"))
 
 
 def test_a_recording_is_played_and_ends_by_itself(program, tmp_path):

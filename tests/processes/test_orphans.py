@@ -64,7 +64,7 @@ def test_an_orphan_that_is_stopped_is_killed(tmp_path, process):
     orphan = process()
     os.kill(orphan.pid, signal.SIGSTOP)
     write_health(tmp_path, health(orphan.pid))
-    assert end_orphans(tmp_path, 50) == {"strategy": orphan.pid}
+    assert end_orphans(tmp_path, 60_000) == {"strategy": orphan.pid}
     assert orphan.wait(5) == -signal.SIGKILL
 
 
