@@ -43,7 +43,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("halt", "halt", OPERATE, "Stop trading until it is resumed, also over restarts."),
     Row("resume", "resume", OPERATE, "Let trading go on after a halt."),
     Row("tap", "tap", OPERATE, "Print the messages of one stream of a running pipeline."),
-    Row("journal", "journal", OPERATE, "Show the journals: each record, and what is not in the database."),
+    Row("journal", "journal", OPERATE, "Show what the journals hold, record by record."),
     Row("fault", "fault", OPERATE, "Make the fake venue misbehave, by the name of a fault."),
     Row("keys", "keys", OPERATE, "Make the keys that guard tcp sockets."),
     Row("doctor", "doctor", OPERATE, "Examine installation, session, database; say what to do."),
