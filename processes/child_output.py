@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, TextIO, cast
 
+from pipeline.base.printable import printable
+
 COLOURS = (36, 33, 35, 32, 34, 31, 96, 93)
 """Terminal colours of the roles, in the order in which they are started."""
 _LEVEL_COLOURS = {"warning": 33, "error": 31, "critical": 31}
@@ -87,7 +89,7 @@ class JsonOutput:
         """Write one JSON line."""
         event = _event(text)
         body = {"event": "output", "text": text} if event is None else event
-        self._pipe.write(json.dumps({"role": role} | body, ensure_ascii=False) + "\n")
+        self._pipe.write(json.dumps({"role": role} | body) + "\n")
 
     @property
     def closed(self) -> bool:
@@ -145,10 +147,10 @@ class _RoleStream(io.TextIOBase):
 
 
 def readable(line: str) -> str:
-    """A log event as ``time level event key=value …``; any other line as it is."""
+    """A log event as ``time level event key=value …``; any other line as it is. Nothing in it can command a terminal."""
     event = _event(line)
     if event is None:
-        return line
+        return printable(line)
     at = str(event.pop("timestamp", ""))[11:23]
     level = str(event.pop("level", "info"))
     name = str(event.pop("event", ""))
@@ -156,7 +158,7 @@ def readable(line: str) -> str:
         event.pop(bound, None)
     trace = str(event.pop("exception", "")).strip()
     words = [word for word in (at, level, name) if word] + [f"{key}={_value(value)}" for key, value in event.items()]
-    return " ".join(words) + (f"\n{trace}" if trace else "")
+    return "\n".join(printable(part) for part in (" ".join(words), *trace.splitlines()))
 
 
 def last_line(lines: Iterable[str]) -> str:

@@ -25,6 +25,7 @@ from pipeline.base.errors import PolybotError, RoleTaken
 from pipeline.base.fault_points import arm_from_environment
 from pipeline.base.log import LEVELS, get_logger, set_up_logging
 from pipeline.base.memory import settle
+from pipeline.base.printable import printable
 from pipeline.base.private import keep_private, private_folder
 from pipeline.base.units import NS_PER_MS
 from pipeline.bus.compose import journal_path
@@ -71,7 +72,7 @@ def process_options(command: Command) -> Command:
                 config = with_fake_venue(config, "--venue fake")
             return command(config=config, session_id=os.environ.get(SESSION) or new_session_id(), **others)
         except PolybotError as error:
-            click.echo(f"{Path(sys.argv[0]).stem}: {error}", err=True)
+            click.echo(f"{Path(sys.argv[0]).stem}: {printable(str(error))}", err=True)
             sys.exit(error.exit_code)
 
     return with_options  # type: ignore[return-value]

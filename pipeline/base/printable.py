@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 _UNSAFE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
@@ -15,6 +16,19 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_shown(letter) for letter in text)
+
+
+def printable_json(text: str) -> str:
+    """JSON with every unsafe character as its ``\\u`` escape: the same value, and nothing for a terminal to obey."""
+    if text.isascii():
+        return text
+    return "".join(_escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    if letter in ("\n", _JOINER) or unicodedata.category(letter) not in _UNSAFE:
+        return letter
+    return json.dumps(letter)[1:-1]
 
 
 def _shown(letter: str) -> str:

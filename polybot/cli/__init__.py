@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from pipeline.base.errors import Interrupted, PolybotError
+from pipeline.base.printable import printable
 from polybot.cli.contents import COMMANDS, HEADINGS, Row
 
 
@@ -50,7 +51,7 @@ class Contents(click.Group):
         try:
             return super().main(*args, **kwargs)
         except PolybotError as error:
-            click.echo(f"polybot: {error}", err=True)
+            click.echo(f"polybot: {printable(str(error))}", err=True)
             sys.exit(error.exit_code)
 
 

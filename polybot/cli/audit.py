@@ -14,7 +14,7 @@ from pipeline.store.open import open_store
 from pipeline.store.rows import AuditRow
 from pipeline.store.trading import list_audits
 from polybot.cli.options import config_option, db_url_option, json_option
-from polybot.cli.output import Cell, Styled, print_json, print_table
+from polybot.cli.output import Cell, Styled, print_json, print_line, print_table
 from polybot.cli.trading_words import SIMULATED, is_simulated, short_id, show_time
 
 _COLUMNS = ("time", "plan_id", "strategy", "mode", "market", "intents", "acks", "duration_ms", "outcome", "reason")
@@ -83,7 +83,8 @@ def show_command(plan_id: str, as_json: bool, config_path: object, db_url: str) 
         print_json([_as_object(audit) for audit in audits])
         return
     for audit in audits:
-        click.echo("\n".join(page(audit)))
+        for line in page(audit):
+            print_line(line)
 
 
 def page(audit: AuditRow) -> list[str]:
@@ -164,6 +165,8 @@ def _intent(intent: dict[str, Any]) -> str:
         return f"cancel {intent['client_order_id']}"
     if intent["action"] == "merge":
         return f"merge {intent['size']} pairs of {short_id(intent['market'])}"
+    if intent["action"] == "convert":
+        return f"convert {intent['size']} NO shares of each of {intent['legs']} markets, which costs {intent['cost']}"
     return f"cancel all of {intent['market'] or 'every market'}"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from polybot.cli.options import config_option, db_url_option, json_option
-from polybot.cli.output import Progress, print_json
+from polybot.cli.output import Progress, print_json, print_line
 
 if TYPE_CHECKING:
     from polybot.trading_replay import Traded
@@ -89,7 +89,7 @@ def command(
         print_json(_as_object(done, verbose))
         return
     for line in _lines(done, verbose):
-        click.echo(line)
+        print_line(line)
 
 
 def _lines(done: Traded, verbose: bool) -> list[str]:

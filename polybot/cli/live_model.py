@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipeline.base.printable import printable
 from pipeline.base.units import NS_PER_S
 from pipeline.bus.topology import BOOK_BUILDER
 from pipeline.messages import Message
@@ -75,11 +76,11 @@ class PipelineModel:
                 self._orders = {order.client_order_id: order for order in msg.orders}
                 self._placed.update(self._orders)
                 self._portfolio.load(msg.positions)
-                self.accepts, self.halted = msg.accepts, msg.reason if msg.halted else None
+                self.accepts, self.halted = msg.accepts, printable(msg.reason) if msg.halted else None
                 self.venue_state = msg.venue_state
                 self._requote()
             case TradingHalted():
-                self.halted = msg.reason
+                self.halted = printable(msg.reason)
             case TradingResumed():
                 self.halted = None
             case MarketUniverse():
@@ -100,7 +101,7 @@ class PipelineModel:
             title = market.group_item_title or market.question or market.slug or market.market_id
             for outcome in market.outcomes:
                 row = self._token(outcome.token_id)
-                row.name, row.position = f"{title} / {outcome.name}", position
+                row.name, row.position = printable(f"{title} / {outcome.name}"), position
                 position += 1
 
     def _on_update(self, msg: OrderUpdate) -> None:

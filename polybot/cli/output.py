@@ -1,4 +1,4 @@
-"""How commands print: tables for people, JSON for programs, a progress bar for those who wait. Colour only in a terminal.
+"""How commands print: tables for people, JSON for programs, a progress bar for those who wait; text from outside is made harmless.
 
 Answers go to standard output, everything else to standard error. A table that is piped has plain, uncut columns.
 """
@@ -14,6 +14,8 @@ from typing import NamedTuple, TextIO
 import click
 import msgspec
 
+from pipeline.base.printable import printable, printable_json
+
 
 class Styled(NamedTuple):
     """A cell with a colour, such as ``Styled("STALE", "red")``; a pipe gets the text alone."""
@@ -27,7 +29,12 @@ Cell = str | int | Styled | None
 
 def print_json(value: object) -> None:
     """Print any JSON-like value, message or struct (as an object), indented. Decimals become texts, so nothing is rounded."""
-    click.echo(msgspec.json.format(msgspec.json.encode(_named(value)), indent=2).decode())
+    click.echo(printable_json(msgspec.json.format(msgspec.json.encode(_named(value)), indent=2).decode()))
+
+
+def print_line(text: str, err: bool = False) -> None:
+    """Print one line that may hold text from outside, which cannot command the terminal: what would be obeyed is shown."""
+    click.echo(printable(text), err=err)
 
 
 def _named(value: object) -> object:
@@ -66,8 +73,8 @@ def print_table(
 
 def _text(cell: Cell) -> str:
     if isinstance(cell, Styled):
-        return cell.text
-    return "-" if cell is None else str(cell)
+        return printable(cell.text)
+    return "-" if cell is None else printable(str(cell))
 
 
 def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[Cell]], aligned: Sequence[bool], title: str) -> None:
@@ -76,7 +83,7 @@ def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[Cell]], aligned
         table.insert(0, list(columns))
     widths = [max(len(line[i]) for line in table) for i in range(len(columns))]
     if title:
-        click.echo(title)
+        print_line(title)
     for line in table:
         cells = (
             text.rjust(width) if right else text.ljust(width) for text, width, right in zip(line, widths, aligned, strict=True)
@@ -92,7 +99,11 @@ def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[Cell]], aligned:
 
     named = any(columns)
     table = Table(
-        box=SIMPLE_HEAD if named else None, show_header=named, title=title or None, title_justify="left", pad_edge=False
+        box=SIMPLE_HEAD if named else None,
+        show_header=named,
+        title=Text(printable(title)) if title else None,
+        title_justify="left",
+        pad_edge=False,
     )
     for name, right in zip(columns, aligned, strict=True):
         table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=right)

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from pipeline.base.config import load_config
+from pipeline.base.printable import printable, printable_json
 from pipeline.base.units import NS_PER_MS, NS_PER_S, format_e6
 from pipeline.bus.stage import Arrival
 from pipeline.messages.market import BookSnapshot, Level
@@ -51,7 +52,7 @@ def command(
             while count is None or printed < count:
                 for arrival in look.receive(timeout_ms=100):
                     if count is None or printed < count:
-                        click.echo(json_line(arrival) if as_json else text_line(arrival))
+                        click.echo(json_line(arrival) if as_json else printable(text_line(arrival)))
                         printed += 1
                         quiet_since = None
                 if quiet_since is not None and time.monotonic() - quiet_since > _PATIENCE_S:
@@ -66,7 +67,7 @@ def json_line(arrival: Arrival) -> str:
     """A message with its envelope as one JSON object."""
     envelope = {"stream": arrival.stream, "producer": arrival.producer, "run_id": arrival.run_id, "seq": arrival.seq}
     named = _named(arrival.message)
-    return msgspec.json.encode(envelope | {"kind": type(arrival.message).__name__} | named).decode()
+    return printable_json(msgspec.json.encode(envelope | {"kind": type(arrival.message).__name__} | named).decode())
 
 
 def text_line(arrival: Arrival) -> str:
