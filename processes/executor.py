@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import ClassVar
 import click
 
 from pipeline.base import events
+from pipeline.base.clock import SystemClock
 from pipeline.base.config import Config
 from pipeline.base.halt_file import HaltWord, read_halt
 from pipeline.base.log import get_logger
 from pipeline.base.settings import RateLimitsSection
 from pipeline.base.units import NS_PER_MS
+from pipeline.bus.edge import AsyncEdge
 from pipeline.bus.stage import Gap, PeerStarted, Stage
 from pipeline.messages import Message
 from pipeline.messages.control import Committed, WriterState
@@ -244,7 +247,7 @@ class Executor(Stage):
                 self.followed.on_universe(msg.markets)
                 self.ledger.reprice()
                 self.rewards.on_universe(msg.markets)
-                return self.desk.apply(self.relayer.on_universe(msg, now_ns), now_ns)
+                return self._universe(msg, now_ns)
             case MarketResolved():
                 return self.desk.settle(self.relayer.on_resolved(msg, now_ns), msg, now_ns)
             case Committed() if msg.producer.partition("@")[0] == self.role:
@@ -263,6 +266,15 @@ class Executor(Stage):
             case VenueStateSeen():
                 return self.desk.apply(self.relayer.on_venue_state(msg.state, now_ns), now_ns)
         return ()
+
+    def _universe(self, msg: MarketUniverse, now_ns: int) -> Iterator[Message]:
+        """The followed markets, and those whose end the feed may have told while nobody heard it: each is settled once, whoever tells it."""
+        yield from self.desk.apply(self.relayer.on_universe(msg, now_ns), now_ns)
+        for resolved in msg.ended:
+            if self.ledger.in_market(resolved.market) or any(
+                held.inventory_e6 for held in self.ledger.portfolio.in_market(resolved.market)
+            ):
+                yield from self.desk.settle(self.relayer.on_resolved(resolved, now_ns), resolved, now_ns)
 
     def _command(self, command: Command, now_ns: int) -> Iterator[Message]:
         begins = isinstance(command, (PlaceOrder, MergePair, ConvertSet))
@@ -322,6 +334,19 @@ def build(config: Config) -> Executor:
     )
 
 
+def edges_of(config: Config) -> list[AsyncEdge]:
+    """The way to the venue for orders that are sent; for those that are not, the offline venue's state, if it is there."""
+    settings = config.settings
+    if settings.execution.relayer == "clob":
+        from pipeline.venue.clob.wallet import credentials_of, wallet_of
+        from pipeline.venue.clob_edge import ClobEdge
+
+        secrets = settings.secrets
+        wallet, credentials = wallet_of(secrets, offline=True), credentials_of(secrets)
+        return [ClobEdge(settings.polymarket, settings.venue, wallet, SystemClock(), random.Random(), credentials)]
+    return [FakeVenueState(settings.polymarket.clob_url)] if settings.venue.name == "fake" else []
+
+
 @click.command()
 @process_options
 def main(config: Config, session_id: str) -> None:
@@ -331,9 +356,8 @@ def main(config: Config, session_id: str) -> None:
     Example:
       python -m processes.executor --config ./config
     """
-    settings = config.settings
-    edges = [FakeVenueState(settings.polymarket.clob_url)] if settings.venue.name == "fake" else []
-    run_process(build(config), config, session_id, edges=edges)
+    stage = build(config)
+    run_process(stage, config, session_id, edges=edges_of(config))
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ JOB_FAILED = "job_failed"
 CATALOGUE_FETCHED = "catalogue_fetched"
 MARKET_REFUSED = "market_refused"
 
+VENUE_UNREACHABLE = "venue_unreachable"
 FAKE_VENUE_LISTENING = "fake_venue_listening"
 FAKE_CLIENT_CONNECTED = "fake_client_connected"
 FAKE_CLIENT_LEFT = "fake_client_left"

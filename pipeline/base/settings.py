@@ -154,7 +154,7 @@ class DutchBookSection(Section, frozen=True):
 
 
 class ExecutionSection(Section, frozen=True):
-    relayer: Literal["fake", "paper"] = "paper"
+    relayer: Literal["fake", "paper", "clob"] = "paper"
     fill_ratio: Decimal = Decimal("0.5")
     command_ttl_ms: int = 2_000
     batch_wait_ms: int = 5

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pipeline.base.settings import Settings
-from pipeline.messages.orders import Mode
+from pipeline.messages.market import Market
+from pipeline.messages.orders import Mode, PlaceOrder
 from pipeline.trading.policy import FeedPolicy, allowed_states
+from pipeline.venue.clob.offline import require_offline
 from pipeline.venue.fake_relayer import FakeRelayer
 from pipeline.venue.paper_relayer import PaperRelayer
 from pipeline.venue.relayer import Relayer
@@ -18,9 +20,28 @@ def relayer_of(settings: Settings) -> tuple[Relayer, Mode]:
     """
     relayer: Relayer
     mode: Mode
+    if settings.execution.relayer == "clob":
+        return clob_relayer(settings), "live"
     if settings.execution.relayer == "fake":
         relayer, mode = FakeRelayer(settings.execution.fill_ratio), "fake"
     else:
         allowed = allowed_states("paper", FeedPolicy(settings.confidence))
         relayer, mode = PaperRelayer.from_settings(settings.paper, allowed), "paper"
     return (ScriptedRelayer(relayer) if settings.venue.name == "fake" else relayer), mode
+
+
+def clob_relayer(settings: Settings) -> Relayer:
+    """The relayer that signs orders for a venue on this machine. Raises BadInput for any other, and without the extra ``live``."""
+    from pipeline.venue.clob.order_body import sign_order
+    from pipeline.venue.clob.wallet import wallet_of
+    from pipeline.venue.clob_relayer import ClobRelayer
+
+    require_offline(settings.polymarket)
+    wallet = wallet_of(settings.secrets, offline=True)
+
+    def sign(order: PlaceOrder, market: Market, tick_size: str, now_ns: int) -> tuple[str, str]:
+        """The hash, and the body without the name of the account: it is recorded."""
+        signed = sign_order(order, market, tick_size, wallet, "", now_ns)
+        return signed.order_hash, signed.body.decode()
+
+    return ClobRelayer(sign)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from pipeline.messages import Message
 from pipeline.messages.edges import RelayerEvent, RelayerEventKind
 from pipeline.messages.market import BookSnapshot, MarketResolved, MarketUniverse, TradePrint
 from pipeline.messages.orders import PlaceOrder, VenueState
@@ -32,12 +33,12 @@ class ScriptedRelayer(Relayer):
         self.forgets = inner.forgets
         self._names: dict[str, None] = {}
 
-    def on_venue_state(self, state: VenueState, now_ns: int) -> Iterable[RelayerEvent]:
+    def on_venue_state(self, state: VenueState, now_ns: int) -> Iterable[Message]:
         """From here on the venue is in this state; nobody is told but by the next refusal."""
         self.state = state
         return ()
 
-    def submit(self, order: PlaceOrder, now_ns: int) -> Iterable[RelayerEvent]:
+    def submit(self, order: PlaceOrder, now_ns: int) -> Iterable[Message]:
         """Refused with the venue's own words where it takes no such order. What is not post-only might trade at once."""
         if ("rest" if order.post_only else "take") in POSSIBLE[self.state] or self.state not in ANSWERS:
             self._names[order.client_order_id] = None
@@ -46,22 +47,22 @@ class ScriptedRelayer(Relayer):
             return self._passed(self.inner.submit(order, now_ns))
         return (self._refused("rejected", order.client_order_id, now_ns),)
 
-    def cancel(self, client_order_id: str, now_ns: int) -> Iterable[RelayerEvent]:
+    def cancel(self, client_order_id: str, now_ns: int) -> Iterable[Message]:
         """Refused while the engine restarts or trading is disabled."""
         if "cancel" in POSSIBLE[self.state]:
             return self._passed(self.inner.cancel(client_order_id, now_ns))
         return (self._refused("cancel_refused", client_order_id, now_ns),)
 
-    def cancel_all(self, now_ns: int) -> Iterable[RelayerEvent]:
+    def cancel_all(self, now_ns: int) -> Iterable[Message]:
         """Refused for each order while the engine restarts or trading is disabled."""
         if "cancel" in POSSIBLE[self.state]:
             return self._passed(self.inner.cancel_all(now_ns))
         return [self._refused("cancel_refused", name, now_ns) for name in self._names]
 
-    def _passed(self, events: Iterable[RelayerEvent]) -> Iterator[RelayerEvent]:
+    def _passed(self, events: Iterable[Message]) -> Iterator[Message]:
         """What ``inner`` says, and by it which orders may still be open."""
         for event in events:
-            if event.kind in _ENDS:
+            if isinstance(event, RelayerEvent) and event.kind in _ENDS:
                 self._names.pop(event.client_order_id, None)
             yield event
 
@@ -78,29 +79,29 @@ class ScriptedRelayer(Relayer):
 
     # --- what a state does not change ------------------------------------------------------------------------------
 
-    def close(self, now_ns: int) -> Iterable[RelayerEvent]:
+    def close(self, now_ns: int) -> Iterable[Message]:
         """As ``inner`` does."""
         return self._passed(self.inner.close(now_ns))
 
-    def restore(self, orders: Iterable[Order], now_ns: int) -> Iterable[RelayerEvent]:
+    def restore(self, orders: Iterable[Order], now_ns: int) -> Iterable[Message]:
         """As ``inner`` does."""
         orders = list(orders)
         self._names.update(dict.fromkeys(order.client_order_id for order in orders))
         return self._passed(self.inner.restore(orders, now_ns))
 
-    def on_resolved(self, resolved: MarketResolved, now_ns: int) -> Iterable[RelayerEvent]:
+    def on_resolved(self, resolved: MarketResolved, now_ns: int) -> Iterable[Message]:
         """As ``inner`` does."""
         return self._passed(self.inner.on_resolved(resolved, now_ns))
 
-    def on_universe(self, universe: MarketUniverse, now_ns: int) -> Iterable[RelayerEvent]:
+    def on_universe(self, universe: MarketUniverse, now_ns: int) -> Iterable[Message]:
         """As ``inner`` does."""
         return self._passed(self.inner.on_universe(universe, now_ns))
 
-    def on_book(self, book: BookSnapshot, now_ns: int) -> Iterable[RelayerEvent]:
+    def on_book(self, book: BookSnapshot, now_ns: int) -> Iterable[Message]:
         """As ``inner`` does."""
         return self._passed(self.inner.on_book(book, now_ns))
 
-    def on_trade(self, trade: TradePrint, now_ns: int) -> Iterable[RelayerEvent]:
+    def on_trade(self, trade: TradePrint, now_ns: int) -> Iterable[Message]:
         """As ``inner`` does."""
         return self._passed(self.inner.on_trade(trade, now_ns))
 
@@ -112,6 +113,6 @@ class ScriptedRelayer(Relayer):
         """As ``inner`` does."""
         return self.inner.next_timer_ns()
 
-    def tick(self, now_ns: int) -> Iterable[RelayerEvent]:
+    def tick(self, now_ns: int) -> Iterable[Message]:
         """As ``inner`` does."""
         return self._passed(self.inner.tick(now_ns))

@@ -175,7 +175,7 @@ class ScriptedVenue:
         for trade in self.trades:
             ours = trade["taker_order_id"] == name or trade["maker_orders"][0]["order_id"] == name
             if ours and trade["status"] != "FAILED":
-                total += int(round(float(trade["size"]) * ONE_E6))
+                total += round(float(trade["size"]) * ONE_E6)
         return total
 
     def _shown(self, order: dict[str, Any]) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class ScriptedVenue:
         }
 
     def _tell_order(self, name: str, kind: str) -> None:
-        self._tell({"event_type": "order", "type": kind, **{k: v for k, v in self._shown(self.orders[name]).items()}})
+        self._tell({"event_type": "order", "type": kind, **self._shown(self.orders[name])})
 
     def _tell(self, told: Any) -> None:
         self.frames.append(json.dumps(told).encode())
