@@ -26,8 +26,9 @@ from pipeline.base.units import NS_PER_S, ONE_E6
 from pipeline.fake_venue import clob, gamma, order_faults
 from pipeline.fake_venue.desk import Desk
 from pipeline.fake_venue.exchange import FakeExchange
+from pipeline.fake_venue.fault_table import FAULTS, UnknownFault, check_fault
 from pipeline.fake_venue.links import Hub
-from pipeline.fake_venue.scenarios import FAULTS, Faults, UnknownFault
+from pipeline.fake_venue.scenarios import Faults
 from pipeline.fake_venue.source import Source
 from pipeline.fake_venue.user_channel import RESTART
 from pipeline.fake_venue.venue_mode import VenueMode
@@ -267,12 +268,15 @@ class FakeVenueServer:
         )
 
     async def _list_faults(self, request: Request) -> Response:
-        return reply({**FAULTS, **order_faults.FAULTS})
+        return reply(FAULTS)
 
     async def _start_fault(self, request: Request) -> Response:
         name, options = request.path_params["name"], request.query_params
         try:
-            if name in order_faults.FAULTS and self.desk is not None:
+            check_fault(name, tuple(options))
+            if name in order_faults.FAULTS:
+                if self.desk is None:
+                    raise ValueError(f"{name} needs the fake market; nobody trades in a recording")
                 return reply(self.desk.start_fault(name, dict(options)))
             told = self.faults.start(name, self.clock.now_ns(), dict(options))
         except UnknownFault as error:

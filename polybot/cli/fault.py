@@ -71,7 +71,7 @@ def command(
       polybot fault drop-frame --count 3
       polybot fault --venue-state restarting --seconds 20 --post-only-seconds 30
     """
-    from pipeline.fake_venue.scenarios import FAULTS, OPTIONS, UnknownFault, check_fault
+    from pipeline.fake_venue.fault_table import FAULTS, OPTIONS, UnknownFault, check_fault
 
     if listing:
         rows = [(fault, ", ".join(OPTIONS[fault]), told) for fault, told in sorted(FAULTS.items())]

@@ -17,7 +17,7 @@ from pipeline.base.clock import SystemClock
 from pipeline.base.config import Config, write_effective
 from pipeline.base.settings import Settings
 from pipeline.fake_venue.exchange import ExchangePlan, FakeExchange
-from pipeline.fake_venue.scenarios import FAULTS
+from pipeline.fake_venue.fault_table import FAULTS
 from pipeline.fake_venue.server import FakeVenueServer
 from polybot.cli import main
 from processes.runs import run_folder
@@ -58,7 +58,7 @@ def test_the_list_names_every_fault_and_what_it_takes() -> None:
 
 def test_an_unknown_name_is_one_line_that_lists_the_names() -> None:
     line = refusal(fault("freeze-token"))
-    assert line.startswith("polybot: no fault is called freeze-token; known are crossing-burst, drop-frame")
+    assert line.startswith("polybot: no fault is called freeze-token; known are ack-late-after-fill-event, ack-lost")
     assert line.endswith("did you mean freeze-one-token?")
     assert all(name in line for name in FAULTS)
     assert "has no name; give one of" in refusal(fault())
