@@ -45,11 +45,14 @@ _QUESTION = 40
 
 @click.command()
 @click.option("--market", metavar="MARKET_ID", help="Only this market.")
+@click.option("--state-dir", type=click.Path(path_type=Path), metavar="DIR", help="State directory of the pipeline.")
 @click.option("--tokens", "by_token", is_flag=True, help="A line for each token: the state of its book, since when, and why.")
 @json_option
 @config_option
 @db_url_option
-def command(market: str | None, by_token: bool, as_json: bool, config_path: Path | None, db_url: str) -> None:
+def command(
+    market: str | None, state_dir: Path | None, by_token: bool, as_json: bool, config_path: Path | None, db_url: str
+) -> None:
     """Show for each market what its feed brought: sequence, age, counts, resynchronisations, states of its books.
 
     It reads the database, also while the pipeline runs, and says on standard error if trading is halted, or if a running writer cannot
@@ -61,7 +64,10 @@ def command(market: str | None, by_token: bool, as_json: bool, config_path: Path
       polybot status --db-url sqlite:///./polybot-fake.db
       polybot status --tokens
     """
-    bus = load_config(config_path).settings.bus
+    config = load_config(config_path)
+    if state_dir is not None:
+        config = config.with_values({"bus": {"state_dir": str(state_dir)}}, "--state-dir")
+    bus = config.settings.bus
     trouble = writer_line(bus)
     if trouble:
         click.echo(trouble, err=True)
