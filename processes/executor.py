@@ -27,10 +27,10 @@ from pipeline.messages.orders import (
     CancelAll,
     CancelEverything,
     CancelOrder,
+    ConvertSet,
     ExecSnapshot,
     Fill,
     Halt,
-    ConvertSet,
     MergePair,
     Mode,
     PlaceOrder,
@@ -268,7 +268,7 @@ class Executor(Stage):
         return ()
 
     def _universe(self, msg: MarketUniverse, now_ns: int) -> Iterator[Message]:
-        """The followed markets, and those whose end the feed may have told while nobody heard it: each is settled once, whoever tells it."""
+        """The followed markets, and those whose end the feed may have told unheard: each is settled once, whoever tells it."""
         yield from self.desk.apply(self.relayer.on_universe(msg, now_ns), now_ns)
         for resolved in msg.ended:
             if self.ledger.in_market(resolved.market) or any(

@@ -20,7 +20,8 @@ from pipeline.bus.stage import Stage
 from pipeline.messages import Message
 from pipeline.messages.control import Job, JobDue
 from pipeline.messages.edges import CatalogueFetched, FetchCatalogue
-from pipeline.messages.market import Market, MarketUniverse
+from pipeline.messages.market import Market, MarketResolved, MarketUniverse
+from pipeline.messages.orders import ExecSnapshot
 from pipeline.messages.records import MarketVersion
 from processes.options import process_options, run_process
 
@@ -51,7 +52,8 @@ class Scheduler(Stage):
 
     Out: MarketUniverse on ``universe`` when the markets changed and to each new subscriber; MarketVersion for each market that
     is new or changed in more than its volume; JobDue on ``control``. To its catalogue edge: FetchCatalogue, answered by
-    CatalogueFetched. ``markets`` fixes the universe instead; nothing is fetched then. A refresh that fails is logged, counted
+    CatalogueFetched. In: ``exec``, of which only the snapshot counts: what is held is asked after, until it is known how it ended.
+    ``markets`` fixes the universe instead; nothing is fetched then. A refresh that fails is logged, counted
     and made again, waiting from one second up to the period. A period of 0 switches a job off.
     State: what was said of each market; lost at a restart, and said again, which writes nothing where nothing changed. ``first_rules``
     are the hashes of rules that earlier runs saw first; the universe tells them with its markets.
@@ -74,11 +76,15 @@ class Scheduler(Stage):
         self._universe: MarketUniverse | None = None
         self._said: dict[str, Market] = {}
         self._first_rules = dict(first_rules or {})
+        self._held: frozenset[str] = frozenset()
+        self._ended: dict[str, MarketResolved] = {}
         self._jobs = _jobs(ingestion)
         self._refresh_ns = ingestion.gamma_refresh_ms * NS_PER_MS
         self._refresh_due_ns: int | None = None
         self._request_id = 0
         self._failures = 0
+        self._is_fetching = False
+        self._asked: frozenset[str] = frozenset()
         self._counts = {
             "jobs": 0,
             "refreshes": 0,
@@ -98,6 +104,8 @@ class Scheduler(Stage):
 
     def handle(self, msg: Message, now_ns: int) -> Iterator[Message]:
         match msg:
+            case ExecSnapshot():
+                self._on_snapshot(msg, now_ns)
             case CatalogueFetched() if msg.request_id != self._request_id:
                 return
             case CatalogueFetched() if msg.error:
@@ -130,9 +138,24 @@ class Scheduler(Stage):
         """Ask the edge; until it answers, which it does within its bounded retries, no other refresh is due."""
         self._refresh_due_ns = None
         self._request_id += 1
-        return FetchCatalogue(ts_ns=now_ns, request_id=self._request_id)
+        self._asked = frozenset(self._undecided())
+        self._is_fetching = True
+        return FetchCatalogue(ts_ns=now_ns, request_id=self._request_id, ended=tuple(sorted(self._asked)))
+
+    def _undecided(self) -> set[str]:
+        """The markets whose end is to be asked for, should the catalogue list them no longer."""
+        return (self._said.keys() | self._held) - self._ended.keys()
+
+    def _on_snapshot(self, snapshot: ExecSnapshot, now_ns: int) -> None:
+        """Note what is held; what was never followed here was bought in an earlier life, and may have ended since: ask at once."""
+        held = frozenset(position.market for position in snapshot.positions if position.inventory_e6)
+        new = held - self._held - self._said.keys() - self._ended.keys()
+        self._held = held
+        if new and self._fixed is None and not self._is_fetching:
+            self._refresh_due_ns = now_ns
 
     def _fail(self, error: str, now_ns: int) -> None:
+        self._is_fetching = False
         self._failures += 1
         self._counts["refresh_failures"] += 1
         longest = self._refresh_ns or FIRST_RETRY_MS * NS_PER_MS * 60
@@ -143,7 +166,7 @@ class Scheduler(Stage):
         )
 
     def _succeed(self, msg: CatalogueFetched, now_ns: int) -> Iterator[Message]:
-        self._failures = 0
+        self._failures, self._is_fetching = 0, False
         self._counts["refreshes"] += 1
         self._counts["markets_refused"] = msg.refused
         self._refresh_due_ns = now_ns + self._refresh_ns if self._refresh_ns else None
@@ -151,22 +174,28 @@ class Scheduler(Stage):
         for note in msg.notes:
             get_logger().info(events.MARKET_REFUSED, reason=note)
         get_logger().info(events.CATALOGUE_FETCHED, source=msg.source, markets=len(msg.markets), refused=msg.refused)
-        yield from self._publish(msg.markets, now_ns)
+        news = any(each.market not in self._ended for each in msg.ended)
+        self._ended |= {each.market: each for each in msg.ended}
+        yield from self._publish(msg.markets, now_ns, news)
+        if self._held & self._undecided() - self._asked - self._said.keys():
+            # What is held was told while the catalogue was being asked.
+            self._refresh_due_ns = now_ns
 
-    def _publish(self, markets: tuple[Market, ...], now_ns: int) -> Iterator[Message]:
-        """Say what differs from what was said before: first each changed market, then the universe."""
+    def _publish(self, markets: tuple[Market, ...], now_ns: int, news: bool = False) -> Iterator[Message]:
+        """Say what differs from what was said before: first each changed market, then the universe. ``news``: markets have ended."""
         changed = [market for market in markets if self._said.get(market.market_id) != _lasting(market)]
         for market in changed:
             self._said[market.market_id] = _lasting(market)
             self._counts["market_versions"] += 1
             yield MarketVersion(ts_ns=now_ns, market=market, valid_from_ns=now_ns, venue=self._venue)
         before = self._universe
-        if before is not None and not changed and _ids(before.markets) == _ids(markets):
+        if before is not None and not changed and not news and _ids(before.markets) == _ids(markets):
             return
         self._counts["markets"] = len(markets)
         version = 1 if before is None else before.version + 1
+        ended = tuple(self._ended.values())
         known = tuple(self._remembered(market) for market in markets)
-        self._universe = MarketUniverse(ts_ns=now_ns, markets=known, source=self._source, version=version)
+        self._universe = MarketUniverse(ts_ns=now_ns, markets=known, source=self._source, version=version, ended=ended)
         yield self._universe
 
     def _remembered(self, market: Market) -> Market:

@@ -191,7 +191,7 @@ STREAMS: tuple[Stream, ...] = (
         "exec",
         "pubsub",
         binds=EXECUTOR,
-        connects=(STRATEGY,),
+        connects=(STRATEGY, SCHEDULER),
         carries=(ExecSnapshot, OrderUpdate, Fill, TradingHalted, TradingResumed),
         hwm=1_000,
         when_full="resync",

@@ -154,7 +154,7 @@ class FakeExchange:
             self._queue_print(market, told.token_id, now_ns, lambda at_ns, told=told: iter((market.tell_print(told, at_ns),)))  # type: ignore[misc]
         market.prints.clear()
 
-    def resolve(self, market: FakeMarket, winner: int, now_ns: int) -> Iterator[Frame]:
+    def resolve(self, market: FakeMarket, winner: int | None, now_ns: int) -> Iterator[Frame]:
         """End a market; nothing more happens in it."""
         if not market.closed:
             yield market.resolve(winner, now_ns)
@@ -280,6 +280,7 @@ def market_listing(market: FakeMarket, event: EventSpec, sports_delay_s: int = 0
         last_trade=market.last_trade,
         volume_e6=market.traded_e6,
         winner=market.winner,
+        is_split=market.closed and market.winner is None,
         tags=market.spec.tags,
         fee_type=market.spec.fees.kind,
     )

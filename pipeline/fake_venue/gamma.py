@@ -32,6 +32,8 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 class Listing:
     """A market with what changes while it trades: YES best bid and ask, the last price, shares traded, and the winner once there is one.
 
+    ``is_split``: it resolved 50/50.
+
     ``fee_type`` names the kind of its fees; a recorded market's is told by what it says of delays.
     """
 
@@ -42,6 +44,7 @@ class Listing:
     last_trade: str = ""
     volume_e6: int = 0
     winner: int | None = None
+    is_split: bool = False
     tags: tuple[str, ...] = ()
     fee_type: str | None = None
 
@@ -296,6 +299,8 @@ def _event_head(group: Sequence[Listing]) -> Body:
 
 
 def _outcome_prices(listing: Listing) -> list[str]:
+    if listing.is_split:
+        return ["0.5", "0.5"]
     if listing.winner is not None:
         return ["1" if i == listing.winner else "0" for i in range(2)]
     bid, ask = listing.best_bid_e6 or 0, ONE_E6 if listing.best_ask_e6 is None else listing.best_ask_e6

@@ -17,6 +17,8 @@ FAULTS = {
     "mass-cancel-batch": "one batch of many frames under one hash",
     "tick-change": "the price grid of a token becomes ten times finer, or ten times coarser",
     "market-resolved": "a market ends",
+    "market-split": "a market ends 50/50: the frame names no winner, the catalogue tells that each share pays half a dollar",
+    "market-resolved-unheard": "a market ends, and the frame that says so is lost: only the catalogue tells it",
     "new-market-flood": "announcements of markets that nobody follows (count=50)",
 }
 FLOOD = 50
@@ -39,8 +41,9 @@ def frames_of(name: str, source: Source, token_id: str | None, count: int | None
     now_ns = source.now_ns
     if name == "new-market-flood":
         return [source.announce(now_ns) for _ in range(FLOOD if count is None else count)], token_id
-    if name == "market-resolved":
-        return list(source.resolve(market, outcome, now_ns)), token_id
+    if name in ("market-resolved", "market-split", "market-resolved-unheard"):
+        frames = list(source.resolve(market, None if name == "market-split" else outcome, now_ns))
+        return [] if name == "market-resolved-unheard" else frames, token_id
     if name == "tick-change":
         return list(market.change_tick(10_000 if market.tick_e6 == 1_000 else 1_000, now_ns)), token_id
     action = _crossing(market) if name == "crossing-burst" else _mass_cancel(market)

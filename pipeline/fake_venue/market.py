@@ -137,8 +137,8 @@ class FakeMarket:
         )
         return Frame(now_ns, wire.LAST_TRADE, (told.token_id,), text)
 
-    def resolve(self, winner: int, now_ns: int) -> Frame:
-        """End the market: outcome ``winner`` (0 or 1) pays, trading stops."""
+    def resolve(self, winner: int | None, now_ns: int) -> Frame:
+        """End the market: outcome ``winner`` (0 or 1) pays, or (None) each pays half a dollar; trading stops."""
         self.closed, self.winner = True, winner
         text = wire.announcement(
             {
@@ -147,8 +147,8 @@ class FakeMarket:
                 "market": self._condition_id,
                 "slug": self.spec.slug,
                 "assets_ids": list(self._token_ids),
-                "winning_asset_id": self._token_ids[winner],
-                "winning_outcome": self.spec.outcomes[winner],
+                "winning_asset_id": "" if winner is None else self._token_ids[winner],
+                "winning_outcome": "" if winner is None else self.spec.outcomes[winner],
                 "timestamp": str(now_ns // NS_PER_MS),
                 "event_type": "market_resolved",
                 "tags": list(self.spec.tags),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pipeline.messages import Message
-from pipeline.messages.market import LinkState, Market
+from pipeline.messages.market import LinkState, Market, MarketResolved
 from pipeline.messages.orders import TradeStatus, VenueState
 
 # --- gateway -------------------------------------------------------------------------------------------------------
@@ -107,15 +107,21 @@ class FeedEnded(Message, frozen=True, kw_only=True, gc=False):
 
 
 class FetchCatalogue(Message, frozen=True, kw_only=True, gc=False):
-    """The scheduler asks its catalogue edge for the markets of the configured universe."""
+    """The scheduler asks its catalogue edge for the markets of the configured universe.
+
+    ``ended`` are market ids that were followed, or of which something is held: of those that are no longer among them it is asked how they
+    have resolved, if they have.
+    """
 
     request_id: int
+    ended: tuple[str, ...] = ()
 
 
 class CatalogueFetched(Message, frozen=True, kw_only=True):
     """The catalogue's answer. ``error`` is empty when it is whole; otherwise ``markets`` is not to be used.
 
-    ``refused`` counts catalogue objects that are no markets; ``notes`` say which wanted markets are not among them, and why.
+    ``refused`` counts catalogue objects that are no markets; ``notes`` say which wanted markets are not among them, and why. ``ended`` are
+    the resolutions among the markets that were asked about.
     """
 
     request_id: int
@@ -124,6 +130,7 @@ class CatalogueFetched(Message, frozen=True, kw_only=True):
     error: str = ""
     refused: int = 0
     notes: tuple[str, ...] = ()
+    ended: tuple[MarketResolved, ...] = ()
 
 
 # --- executor ------------------------------------------------------------------------------------------------------

@@ -150,13 +150,17 @@ class NewMarket(Message, frozen=True, kw_only=True, gc=False):
 
 
 class MarketResolved(Message, frozen=True, kw_only=True, gc=False):
-    """A market ended; the winning token pays one dollar a share."""
+    """A market ended; the winning token pays one dollar a share, unless ``payouts_e6`` tells what each of ``token_ids`` pays.
+
+    Payouts are millionths of a dollar a share; half a dollar each is a 50/50 resolution, which names no winner.
+    """
 
     market: str
     venue_ts: str
     token_ids: tuple[str, ...]
     winning_token_id: str
     winning_outcome: str = ""
+    payouts_e6: tuple[int, ...] = ()
 
     @property
     def key(self) -> str:
@@ -334,9 +338,11 @@ class Market(msgspec.Struct, frozen=True):
 class MarketUniverse(Message, frozen=True, kw_only=True):
     """The markets that are followed, whole: a later one replaces it. Published by the scheduler on ``universe``.
 
-    ``source`` says where the catalogue came from (a Gamma address, a recording, the command line).
+    ``source`` says where the catalogue came from (a Gamma address, a recording, the command line). ``ended`` are the markets, followed or
+    held before, of which the catalogue has told since its first word how they resolved: the feed may have said so while nobody listened.
     """
 
     markets: tuple[Market, ...]
     source: str = ""
     version: int = 0
+    ended: tuple[MarketResolved, ...] = ()

@@ -105,6 +105,26 @@ class MergePair(Message, frozen=True, kw_only=True):
         return self.strategy
 
 
+class ConvertSet(Message, frozen=True, kw_only=True):
+    """A strategy asks that ``size_e6`` NO shares of each of k markets of a neg-risk event become k - 1 dollars a share, and YES shares.
+
+    ``event`` is the neg-risk market id, ``market`` the first leg's; ``cost_e6`` what the conversion costs, in millionths of a dollar.
+    """
+
+    strategy: str
+    event: str
+    market: str
+    token_ids: tuple[str, ...]
+    size_e6: int
+    cost_e6: int
+    expires_ns: int
+    decision: Decision
+
+    @property
+    def key(self) -> str:
+        return self.strategy
+
+
 class PlanEnded(Message, frozen=True, kw_only=True):
     """A strategy says how a plan of several steps ended: complete, unwound, partial-held, rejected or expired, and why.
 

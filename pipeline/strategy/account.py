@@ -6,6 +6,7 @@ from pipeline.messages.orders import (
     OPEN_STATUSES,
     CancelAll,
     CancelOrder,
+    ConvertSet,
     Decision,
     ExecSnapshot,
     Fill,
@@ -67,7 +68,7 @@ class Account:
         return tuple(order for name, order in self._orders.get(market, {}).items() if name in self._cancelling)
 
     def free_e6(self, market: str, token_id: str, now_ns: int) -> int:
-        """Shares of a token that are held, not offered for sale and not being merged."""
+        """Shares of a token that are held, not offered for sale and not being merged or converted."""
         merging, due_ns = self._merging.get(token_id, (0, 0))
         if due_ns <= now_ns:
             self._merging.pop(token_id, None)
@@ -171,7 +172,7 @@ class Account:
             del self._trades[next(iter(self._trades))]
         holding = self.portfolio.holding(fill.strategy, fill.token_id, fill.market)
         holding.trade(fill.side, fill.size_e6, fill.notional_e6, fill.fee_e6)
-        if fill.liquidity == "merge":
+        if fill.liquidity in ("merge", "convert"):
             self._merging.pop(fill.token_id, None)
         self._expose(fill.market)
         return True
@@ -232,6 +233,25 @@ class Account:
             market=market,
             token_ids=token_ids,
             size_e6=size_e6,
+            expires_ns=expires_ns,
+            decision=decision,
+        )
+
+    def convert(
+        self, event: str, market: str, token_ids: tuple[str, ...], size_e6: int, cost_e6: int, decision: Decision, now_ns: int
+    ) -> ConvertSet:
+        """The command that turns NO shares of a neg-risk event into dollars and YES shares of its other markets."""
+        expires_ns = now_ns + self.ttl_ns
+        for token_id in token_ids:
+            self._merging[token_id] = (size_e6, expires_ns + self.ttl_ns)
+        return ConvertSet(
+            ts_ns=now_ns,
+            strategy=self.strategy,
+            event=event,
+            market=market,
+            token_ids=token_ids,
+            size_e6=size_e6,
+            cost_e6=cost_e6,
             expires_ns=expires_ns,
             decision=decision,
         )

@@ -10,6 +10,7 @@ from pipeline.messages import Message
 from pipeline.messages.market import BookSnapshot, Market, MarketUniverse
 from pipeline.messages.orders import Decision, ExecSnapshot, Fill, OrderUpdate, PlanEnded, PlanState
 from pipeline.strategy.account import Account
+from pipeline.strategy.converting import conversion
 from pipeline.strategy.dutch_check import Found, book_of, weigh
 from pipeline.strategy.dutch_rules import DutchRules
 from pipeline.strategy.dutch_runs import Claim, Run, Told, adopted, unexplained
@@ -119,6 +120,8 @@ class DutchDesk:
             yield from self._reconcile(snapshot, now_ns)
         for event in self._sets.values():
             yield from self._look(event, now_ns)
+            if event.name not in self._runs:
+                yield from conversion(event, self.account, self.rules, now_ns)
 
     def on_update(self, update: OrderUpdate, now_ns: int) -> Iterator[Message]:
         """One of our orders changed."""
@@ -306,6 +309,7 @@ class DutchDesk:
                 yield command
         if machine.outcome:
             yield self._ended(run, now_ns)
+            yield from conversion(run.event, self.account, self.rules, now_ns)
             return
         due_ns = machine.next_wake_ns(now_ns) if self.account.may_command else None
         if due_ns is not None and due_ns != run.wakes_ns:

@@ -108,6 +108,10 @@ class Followed:
         names = self._events.get(event_of(market), {})
         return tuple(self._known[name] for name in names) or (market,)
 
+    def exclusive(self, neg_risk_market_id: str) -> tuple[Market, ...]:
+        """All markets ever followed of a neg-risk event."""
+        return tuple(self._known[name] for name in self._events.get(neg_risk_market_id, ()) if neg_risk_market_id)
+
     def _count(self, book: BookSnapshot | None, change: int) -> None:
         if book is not None:
             self._heard += change * (book.state in SHOWN)

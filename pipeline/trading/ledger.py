@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import msgspec
+
 from pipeline.base.units import notional_ceil_e6
 from pipeline.messages import Message
 from pipeline.messages.edges import RelayerEvent, RelayerEventKind
@@ -238,7 +240,13 @@ class Ledger:
 
     def settle(self, told: MarketResolved, now_ns: int) -> Iterator[Message]:
         """A market resolved: close its positions at what they pay."""
-        for record in settlements(self.portfolio.in_market(told.market), told, self.mode, now_ns):
+        for record in tuple(settlements(self.portfolio.in_market(told.market), told, self.mode, now_ns)):
+            again = sum(
+                f"{name}-".startswith(f"{record.trade_id}-") for name, order in self._fills if order == record.client_order_id
+            )
+            if again:
+                # Something was told late, or failed, after the market had been settled: that is one more trade.
+                record = msgspec.structs.replace(record, trade_id=f"{record.trade_id}-{again + 1}")
             self._book(record)
             yield record
             yield fill_of(record)

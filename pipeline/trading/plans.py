@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.base.units import NS_PER_MS, NS_PER_S, format_e6
-from pipeline.messages.orders import CancelAll, CancelOrder, Decision, MergePair, Mode, PlaceOrder, PlanEnded
+from pipeline.messages.orders import CancelAll, CancelOrder, ConvertSet, Decision, MergePair, Mode, PlaceOrder, PlanEnded
 from pipeline.messages.records import AuditRecord
 
-Command = PlaceOrder | CancelOrder | CancelAll | MergePair
+Command = PlaceOrder | CancelOrder | CancelAll | MergePair | ConvertSet
 AckKey = tuple[str, str]
 """(action, client order id): a cancel and a placement of one order are answered apart. For CancelAll the id is empty."""
 
@@ -106,7 +106,7 @@ class PlanLog:
         ack: dict[str, Any] = {"action": key[0], "status": status, "after_ms": _ms(now_ns - decided_ns)}
         if key in plan.sent_ns:
             ack["sent_after_ms"] = _ms(plan.sent_ns.pop(key) - decided_ns)
-        if key[1] and key[0] != "merge":
+        if key[1] and key[0] not in ("merge", "convert"):
             ack["client_order_id"] = key[1]
         if filled_e6:
             ack["filled"] = format_e6(filled_e6)
@@ -175,6 +175,8 @@ def ack_key(command: Command) -> AckKey:
             return ("cancel", command.client_order_id)
         case MergePair():
             return ("merge", command.decision.plan_id)
+        case ConvertSet():
+            return ("convert", command.decision.plan_id)
         case _:
             return ("cancel_all", "")
 
@@ -197,6 +199,9 @@ def described(command: Command) -> dict[str, Any]:
             return {"action": "cancel", "client_order_id": command.client_order_id}
         case MergePair():
             return {"action": "merge", "market": command.market, "size": format_e6(command.size_e6)}
+        case ConvertSet():
+            told = {"action": "convert", "event": command.event, "market": command.market, "legs": str(len(command.token_ids))}
+            return told | {"size": format_e6(command.size_e6), "cost": format_e6(command.cost_e6)}
         case _:
             return {"action": "cancel_all", "market": command.market}
 

@@ -14,7 +14,7 @@ from pipeline.base.units import ONE_E6, UsdcE6
 from pipeline.messages.market import FeeSchedule, Side
 from pipeline.messages.orders import Liquidity
 from pipeline.trading.fees import fee_floor_e6
-from pipeline.trading.markouts import HORIZONS_MS, earned_floor_e6
+from pipeline.trading.markouts import HORIZONS_MS, NO_TRADES, earned_floor_e6
 from pipeline.trading.portfolio import Holding
 
 LATER_MS = HORIZONS_MS[1:]
@@ -68,7 +68,7 @@ class Attribution:
         holding.trade(trade.side, trade.size_e6, trade.notional_e6, trade.fee_e6)
         if trade.liquidity == "settlement":
             self.settlement_e6 += holding.realised_e6 - realised_e6
-        elif trade.liquidity != "merge":
+        elif trade.liquidity not in NO_TRADES:
             self.trades += 1
             self._measure(trade)
         if trade.liquidity == "maker":

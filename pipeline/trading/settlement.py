@@ -1,4 +1,7 @@
-"""What a resolution makes of positions: the winner's shares pay a dollar, the others nothing, booked as one last trade each."""
+"""What a resolution makes of positions: each share pays what the market resolved to, booked as one last trade each.
+
+The winner's shares pay a dollar and the others nothing; after a 50/50 resolution every share pays half a dollar.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,13 @@ from pipeline.trading.portfolio import Holding
 def payout_e6(told: MarketResolved, token_id: str) -> int | None:
     """What a share of a token pays, in millionths of a dollar; None where the resolution does not say.
 
-    A resolution that names no winner among the tokens (such as a 50/50 one) is left to a person: nothing is booked.
+    A resolution that tells neither payouts nor a winner among the tokens books nothing: the catalogue tells them later.
     """
-    if token_id not in told.token_ids or told.winning_token_id not in told.token_ids:
+    if token_id not in told.token_ids:
+        return None
+    if len(told.payouts_e6) == len(told.token_ids):
+        return told.payouts_e6[told.token_ids.index(token_id)]
+    if told.winning_token_id not in told.token_ids:
         return None
     return ONE_E6 if token_id == told.winning_token_id else 0
 

@@ -22,7 +22,7 @@ from pipeline.base.errors import BadInput, PolybotError
 from pipeline.base.settings import UniverseSection
 from pipeline.messages import Message
 from pipeline.messages.edges import CatalogueFetched, FetchCatalogue
-from pipeline.messages.market import Market
+from pipeline.messages.market import Market, MarketResolved
 from pipeline.venue.gamma_decode import MarketRefused, decode_event, decode_markets
 from pipeline.venue.gamma_pages import (
     NO_ANSWER,
@@ -38,6 +38,7 @@ from pipeline.venue.gamma_pages import (
     in_chunks,
     is_passing,
 )
+from pipeline.venue.resolutions import decode_resolutions
 from pipeline.venue.universe import Choice, choose, queries
 
 Emit = Callable[[Message], None]
@@ -150,43 +151,60 @@ class CatalogueEdge:
         self._rng = rng or Random()
         self._sleep = sleep
         self._clock = clock or SystemClock()
-        self._requests: asyncio.Queue[int] = asyncio.Queue()
+        self._requests: asyncio.Queue[FetchCatalogue] = asyncio.Queue()
         self._followed: frozenset[str] = frozenset()
 
     def take(self, msg: Message) -> None:
         """A request from the scheduler."""
         if isinstance(msg, FetchCatalogue):
-            self._requests.put_nowait(msg.request_id)
+            self._requests.put_nowait(msg)
 
     async def run(self, emit: Emit) -> None:
         """Answer requests, one after the other, until cancelled."""
         proxied = venue_of_url(self.base_url) != "fake"
         async with httpx.AsyncClient(timeout=self._timeout_s, follow_redirects=True, trust_env=proxied) as http:
             while True:
-                request_id = await self._requests.get()
-                emit(await self._answer(http, request_id))
+                request = await self._requests.get()
+                emit(await self._answer(http, request))
 
-    async def _answer(self, http: httpx.AsyncClient, request_id: int) -> CatalogueFetched:
+    async def _answer(self, http: httpx.AsyncClient, request: FetchCatalogue) -> CatalogueFetched:
         refused: list[MarketRefused] = []
+        ended: list[MarketResolved] = []
         choice, error = Choice((), ()), ""
         try:
             choice = await self._choice(http, refused)
             if not choice.markets:
                 why = "; ".join(f"{name}: {reason}" for name, reason in choice.left_out) or "the catalogue lists none"
                 error = f"{self.base_url}: no market fits [universe]: {why}"
+            else:
+                followed = {market.market_id for market in choice.markets}
+                ended = await self._ended(http, [each for each in request.ended if each not in followed])
         except PolybotError as failure:
             error = str(failure)
         if not error:
             self._followed = frozenset(market.market_id for market in choice.markets)
         return CatalogueFetched(
             ts_ns=self._clock.now_ns(),
-            request_id=request_id,
+            request_id=request.request_id,
             markets=choice.markets if not error else (),
             source=self.base_url,
             error=error,
             refused=len(refused),
             notes=tuple(f"{name}: {reason}" for name, reason in choice.left_out),
+            ended=tuple(ended),
         )
+
+    async def _ended(self, http: httpx.AsyncClient, market_ids: Sequence[str]) -> list[MarketResolved]:
+        """The resolutions of those of the markets that have one."""
+        found: list[MarketResolved] = []
+        for ids in in_chunks(market_ids, IDS_PER_REQUEST):
+            filters = (*(("condition_ids", each) for each in ids), ("closed", "true"))
+            listing = Listing("markets", filters, self._page_size)
+            while (get := listing.next_get()) is not None:
+                reply = await self._ask(http, get)
+                with _naming(self.base_url):
+                    found += decode_resolutions(listing.take(reply), self._clock.now_ns())
+        return found
 
     async def _choice(self, http: httpx.AsyncClient, refused: list[MarketRefused]) -> Choice:
         named: list[Market] = []

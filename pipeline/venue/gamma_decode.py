@@ -187,7 +187,7 @@ def _resolved_no(raw: msgspec.Raw) -> bool:
     """Whether a market of an event can resolve Yes no more. What cannot be read may."""
     try:
         market = _ENDED.decode(raw)
-        return bool(market.closed) and _texts(market.outcome_prices, "outcomePrices") == ["0", "1"]
+        return bool(market.closed) and decode_texts(market.outcome_prices, "outcomePrices") == ["0", "1"]
     except (*_NOT_READABLE, ValueError):
         return False
 
@@ -248,11 +248,11 @@ def _market(raw: _Market, event: _EventHead) -> Market:
 
 
 def _outcomes(raw: _Market) -> tuple[Outcome, ...]:
-    names = _texts(raw.outcomes, "outcomes")
+    names = decode_texts(raw.outcomes, "outcomes")
     if len(names) != 2:
         raise ValueError(f"outcomes are {names}; a binary market has two")
     field = "positionIds" if raw.version == "v2" else "clobTokenIds"
-    token_ids = _texts(raw.position_ids if raw.version == "v2" else raw.clob_token_ids, field)
+    token_ids = decode_texts(raw.position_ids if raw.version == "v2" else raw.clob_token_ids, field)
     if not any(token_ids):
         raise ValueError(f"{field} are empty; the order book does not know it")
     if len(token_ids) != len(names):
@@ -265,8 +265,8 @@ def _outcomes(raw: _Market) -> tuple[Outcome, ...]:
     return tuple(Outcome(token_id, name) for token_id, name in zip(token_ids, names, strict=True))
 
 
-def _texts(value: str | list[str] | None, field: str) -> list[str]:
-    """A list that comes as a JSON text or, from some endpoints, as a real array."""
+def decode_texts(value: str | list[str] | None, field: str) -> list[str]:
+    """A list that comes as a JSON text or, from some endpoints, as a real array. Raises ValueError."""
     if not value:
         return []
     if isinstance(value, list):
@@ -364,7 +364,7 @@ def _rules_hash(raw: _Market) -> str:
         raw.description,
         raw.resolution_source,
         raw.group_item_title,
-        _texts(raw.outcomes, "outcomes"),
+        decode_texts(raw.outcomes, "outcomes"),
     ]
     return hashlib.sha256(msgspec.json.encode(rules)).hexdigest()[:32]
 

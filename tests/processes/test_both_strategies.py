@@ -139,3 +139,21 @@ def test_matched_pairs_of_the_quoter_become_dollars() -> None:
     account = bench.engine.desks["spread_capture"].account
     assert account.portfolio.shown() == bench.executor.ledger.portfolio.shown()
     assert all(position.inventory_e6 == 0 for position in account.portfolio.shown())
+
+
+def test_no_sets_are_converted_so_that_their_money_is_free_again() -> None:
+    bench = Bench(Takers())
+    bench.show(31, 36, T + MS, 1)
+    bench.show(40, 41, T + 1_000 * MS, 2)
+    bench.run.run(to_ns=T + 3_000 * MS)
+    bought = [msg for msg in bench.of(FillRecord) if isinstance(msg, FillRecord) and msg.liquidity == "taker"]
+    assert [(record.token_id, record.size_e6) for record in bought] == [(f"{name}-no", 50 * ONE) for name in "abc"]
+    converted = [msg for msg in bench.of(FillRecord) if isinstance(msg, FillRecord) and msg.liquidity == "convert"]
+    assert [(record.token_id, record.side) for record in converted] == [(f"{name}-no", "SELL") for name in "abc"]
+    assert sum(record.notional_e6 for record in converted) == 100 * ONE
+    account = bench.engine.desks["dutch_book"].account
+    assert all(position.inventory_e6 == position.cost_e6 == 0 for position in account.portfolio.shown())
+    held = [each.shown() for each in bench.executor.ledger.portfolio if each.strategy == "dutch_book"]
+    assert account.portfolio.shown() == tuple(held)
+    audits = [msg for msg in bench.of(AuditRecord) if isinstance(msg, AuditRecord) and msg.strategy == "dutch_book"]
+    assert [(audit.outcome, json.loads(audit.intents)[-1]["action"]) for audit in audits][-1] == ("complete", "convert")

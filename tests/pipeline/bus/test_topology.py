@@ -9,9 +9,9 @@ def test_every_stream_and_port_is_named_once() -> None:
     assert len({stream.name for stream in STREAMS}) == len(STREAMS) == len({stream.port for stream in STREAMS})
 
 
-def test_every_role_speaks_and_only_the_scheduler_hears_nobody() -> None:
-    assert all(sends(role) for role in ROLES)
-    assert [role for role in ROLES if not receives(role)] == ["scheduler"]
+def test_every_role_speaks_and_hears_and_the_scheduler_hears_only_what_is_held() -> None:
+    assert all(sends(role) and receives(role) for role in ROLES)
+    assert [stream.name for stream in receives("scheduler")] == ["exec"]
 
 
 def test_a_trade_print_goes_to_listeners_and_to_the_writer() -> None:

@@ -71,7 +71,7 @@ def test_an_option_that_a_fault_does_not_take_is_refused(
 
 def test_every_fault_says_what_it_takes() -> None:
     assert set(OPTIONS) == set(FAULTS)
-    assert len(FAULTS) == 18
+    assert len(FAULTS) == 20
 
 
 def test_drop_frame_loses_as_many_changes_as_asked(exchange: FakeExchange) -> None:
@@ -261,6 +261,7 @@ def test_a_flood_is_as_large_as_asked(exchange: FakeExchange) -> None:
         ("mass-cancel-batch", wire.PRICE_CHANGE, 8),
         ("tick-change", wire.TICK_CHANGE, 2),
         ("market-resolved", wire.RESOLVED, 1),
+        ("market-split", wire.RESOLVED, 1),
         ("new-market-flood", wire.NEW_MARKET, 50),
     ],
 )

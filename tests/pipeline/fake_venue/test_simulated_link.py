@@ -233,6 +233,8 @@ def test_list_frame_432kb() -> None:
         ("mass-cancel-batch", "price_change", 8),
         ("tick-change", "tick_size_change", 2),
         ("market-resolved", "market_resolved", 1),
+        ("market-split", "market_resolved", 1),
+        ("market-resolved-unheard", "market_resolved", 0),
         ("new-market-flood", "new_market", 50),
     ],
 )
@@ -247,8 +249,9 @@ def test_what_happens_in_the_market_itself(name: str, kind: str, least: int) -> 
         assert max(Counter(entry["hash"] for body in changes for entry in body["price_changes"]).values()) >= least
     if name == "crossing-burst":
         assert any(_crosses(text) for text in texts(found))
-    if name == "market-resolved":
+    if name.startswith("market-"):
         assert reader.exchange.is_settled(told["token"])
+        assert kinds(found).count(kind) == least
 
 
 def _crosses(text: str) -> bool:
