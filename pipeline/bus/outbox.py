@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pipeline.base import events
 from pipeline.base.clock import monotonic_ns
 from pipeline.base.errors import DamagedJournal
+from pipeline.base.fault_points import reach
 from pipeline.base.log import get_logger
 from pipeline.base.units import NS_PER_MS
 from pipeline.bus import codec
@@ -80,7 +81,9 @@ class DurableOutbox:
         """Journal one record, then push it if the writer has been heard."""
         self._seq += 1
         frame = codec.encode(codec.topic_of(DURABLE, msg), self.producer, self._run_id, self._seq, msg)
+        reach("before-journal")
         self._journal.append(self._seq, frame)
+        reach("after-journal")
         self._unacknowledged.append((self._seq, frame))
         self._push()
 
@@ -145,8 +148,10 @@ class DurableOutbox:
         start = self._pushed_to + 1 - (self._unacknowledged[0][0] if self._unacknowledged else 0)
         for index in range(max(start, 0), len(self._unacknowledged)):
             seq, frame = self._unacknowledged[index]
+            reach("before-push")
             if not self._wires.send_frame(self._stream, frame):
                 return
+            reach("after-push")
             self._pushed_to = seq
 
     def close(self) -> None:

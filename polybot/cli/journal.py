@@ -12,6 +12,7 @@ import msgspec
 
 from pipeline.base.config import load_config
 from pipeline.base.errors import BadInput
+from pipeline.base.printable import printable, printable_json
 from pipeline.base.units import NS_PER_MS
 from pipeline.bus.compose import journal_path
 from pipeline.bus.journal_reading import Follower, Line, files_of, is_archived, journals, lines, read_file, read_moving
@@ -119,7 +120,8 @@ def show(
             if kinds and kind_of(line.message) not in kinds:
                 continue
             committed = _is_committed(line, producers, last_seq)
-            click.echo(msgspec.json.encode(object_of(line, committed)).decode() if as_json else text_line(line, committed))
+            told = object_of(line, committed)
+            click.echo(printable_json(msgspec.json.encode(told).decode()) if as_json else printable(text_line(line, committed)))
         return last
 
     for path in paths:

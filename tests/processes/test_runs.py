@@ -22,3 +22,17 @@ def test_zero_days_keeps_all(tmp_path):
     run_folder(tmp_path, "19990101-000000-1").mkdir(parents=True)
     assert prune_runs(tmp_path, 0, NOW) == []
     assert prune_runs(tmp_path / "nowhere", 14, NOW) == []
+
+
+def test_archived_journals_and_input_logs_go_with_their_run(tmp_path):
+    old, young = (run_folder(tmp_path, name) for name in ("20260301-000000-1", "20260319-000000-2"))
+    for folder in (old, young):
+        for name in ("journal/executor-x.journal.000001.gz", "inputs/a.log"):
+            (folder / name).parent.mkdir(parents=True)
+            (folder / name).write_bytes(b"x")
+    open_segment = tmp_path / "journal" / "executor-x.journal.000002"
+    open_segment.parent.mkdir()
+    open_segment.write_bytes(b"x")
+    prune_runs(tmp_path, 14, NOW)
+    assert not old.exists() and open_segment.is_file()
+    assert sorted(path.name for path in young.rglob("*") if path.is_file()) == ["a.log", "executor-x.journal.000001.gz"]
