@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -53,6 +53,7 @@ class Asked:
 
 
 Handler = Callable[[Asked], Any]
+Item = TypeVar("Item")
 
 
 class OrderApi:
@@ -245,22 +246,23 @@ class OrderApi:
     def _open_orders(self, asked: Asked) -> Any:
         caller, query = self._caller(asked), asked.request.query_params
         bodies = (order.rest_body() for order in self.orders.open_of(caller.address))
-        return page([body for body in bodies if _is_of(body, query)], query.get("next_cursor", ""))
+        return page([body for body in bodies if _is_of(body, query)], query.get("next_cursor", ""), lambda body: body)
 
     def _trades(self, asked: Asked) -> Any:
         caller, query = self._caller(asked), asked.request.query_params
-        mine = {account.address for account in self.accounts.by_address.values() if account.signer == caller.address}
+        mine = [account.address for account in self.accounts.by_address.values() if account.signer == caller.address]
         before, after = (int(query[name]) if query.get(name, "").isdigit() else None for name in ("before", "after"))
         wanted = {name: query[name] for name in ("id", "market", "asset_id") if query.get(name)}
         maker = query.get("maker_address", "").lower()
-        bodies = [
-            trade.rest_body(caller.api_key)
+        found = [
+            trade
             for trade in self.orders.trades.of(mine)
             if (before is None or trade.matched_ns // NS_PER_S < before)
             and (after is None or trade.matched_ns // NS_PER_S > after)
             and (not maker or any(leg.address == maker for leg in trade.legs))
+            and (not wanted or _is_of(trade.body(caller.api_key), wanted))
         ]
-        return page([body for body in bodies if _is_of(body, wanted)], query.get("next_cursor", ""))
+        return page(found, query.get("next_cursor", ""), lambda trade: trade.rest_body(caller.api_key))
 
     def _heartbeat(self, asked: Asked) -> Any:
         caller, content = self._caller(asked), read_json(asked.body)
@@ -312,13 +314,13 @@ def refusal(refused: Refused) -> Response:
     return reply
 
 
-def page(items: list[dict[str, Any]], cursor: str) -> dict[str, Any]:
+def page(items: Sequence[Item], cursor: str, body_of: Callable[[Item], dict[str, Any]]) -> dict[str, Any]:
     """One page of a list, and the cursor of what follows. Raises Refused (400) for a cursor that was never given out."""
     try:
         start = int(base64.b64decode(cursor or FIRST_CURSOR, validate=True))
     except (ValueError, binascii.Error):
         raise Refused(400, "invalid next_cursor") from None
-    data = items[start : start + PAGE] if start >= 0 else []
+    data = [body_of(item) for item in items[start : start + PAGE]] if start >= 0 else []
     more = 0 <= start + PAGE < len(items)
     following = base64.b64encode(str(start + PAGE).encode()).decode() if more else LAST_CURSOR
     return {"limit": PAGE, "count": len(data), "next_cursor": following, "data": data}

@@ -6,7 +6,8 @@ Money and shares move at the match and go back where a trade fails. Pure; time i
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ STEP_NS = 1_500 * NS_PER_MS
 """From the match to the block, and from the block to its being final: short, so that a test need not wait."""
 GOOD_LIFE = ("MATCHED", "MINED", "CONFIRMED")
 FAILED_LIFE = ("MATCHED", "RETRYING", "FAILED")
+KEPT_TRADES = 50_000
+"""Older ones are forgotten."""
 STRANGER_KEY = "00000000-0000-0000-0000-000000000000"
 """The API key of everybody who is invented."""
 STRANGER_ADDRESS = "0x" + "5" * 40
@@ -79,6 +82,7 @@ class Trade:
     """A taker met some makers at one price. A taker order that goes through several prices makes several, by ``bucket``."""
 
     trade_id: str
+    number: int
     market: FakeMarket
     taker: Leg
     makers: tuple[Leg, ...]
@@ -162,16 +166,19 @@ class TradeLife:
     word: str
     doomed: int = 0
     trades: dict[str, Trade] = field(default_factory=dict)
+    _by_address: dict[str, deque[Trade]] = field(default_factory=dict)
+    _count: int = 0
 
     def begin(self, market: FakeMarket, taker: Leg, makers: tuple[Leg, ...], bucket: int, now_ns: int) -> Trade:
         """A match: money and shares move, and those concerned are told."""
-        text = digest("trade", f"{self.word}/{len(self.trades)}")
+        text = digest("trade", f"{self.word}/{self._count}")
+        self._count += 1
         trade_id = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:32]}"
-        trade = Trade(trade_id, market, taker, makers, bucket, now_ns, updated_ns=now_ns)
+        trade = Trade(trade_id, self._count, market, taker, makers, bucket, now_ns, updated_ns=now_ns)
         if self.doomed:
             self.doomed -= 1
             trade.life = FAILED_LIFE
-        self.trades[trade_id] = trade
+        self._keep(trade)
         for leg in trade.legs:
             leg.book(market.spec.token_ids)
         self._tell(trade)
@@ -179,10 +186,17 @@ class TradeLife:
             self.timers.at(now_ns + step * STEP_NS, lambda at_ns, step=step: self._go_on(trade, step, at_ns))  # type: ignore[misc]
         return trade
 
-    def of(self, addresses: set[str]) -> list[Trade]:
+    def of(self, addresses: Iterable[str]) -> list[Trade]:
         """The trades of some accounts, newest first."""
-        found = (trade for trade in self.trades.values() if any(leg.address in addresses for leg in trade.legs))
-        return list(found)[::-1]
+        found = {trade.trade_id: trade for address in addresses for trade in self._by_address.get(address, ())}
+        return sorted(found.values(), key=lambda trade: (trade.matched_ns, trade.number), reverse=True)
+
+    def _keep(self, trade: Trade) -> None:
+        self.trades[trade.trade_id] = trade
+        if len(self.trades) > KEPT_TRADES:
+            del self.trades[next(iter(self.trades))]
+        for address in {leg.address for leg in trade.legs if leg.account is not None}:
+            self._by_address.setdefault(address, deque(maxlen=KEPT_TRADES)).append(trade)
 
     def _go_on(self, trade: Trade, step: int, now_ns: int) -> None:
         trade.status, trade.updated_ns = trade.life[step], now_ns

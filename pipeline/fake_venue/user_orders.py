@@ -25,6 +25,8 @@ from pipeline.messages.market import FeeSchedule
 from pipeline.trading.fees import fee_floor_e6
 
 LEAST_MARKETABLE_E6 = ONE_E6
+KEPT_ORDERS = 50_000
+"""Older ones are forgotten once they are closed."""
 NOT_FOUND = "order can't be found - already canceled or matched"
 PENDING = "order match delayed: it can't be canceled while it is pending"
 KILLED = "order couldn't be fully filled. FOK orders are fully filled or killed."
@@ -115,10 +117,6 @@ class UserOrders:
         """The open orders of a signing key, oldest first."""
         return [order for order in self._open.values() if order.account.signer == address]
 
-    def orders_of(self, address: str) -> list[UserOrder]:
-        """Every order a signing key ever placed, oldest first."""
-        return [order for order in self.orders.values() if order.account.signer == address]
-
     def cancel_key(self, api_key: str, now_ns: int) -> int:
         """Cancel all open orders of some credentials, as when their heartbeat has stopped; how many."""
         mine = [order for order in self._open.values() if order.api_key == api_key and order.status != "DELAYED"]
@@ -157,6 +155,10 @@ class UserOrders:
 
     def _accept(self, order: UserOrder) -> None:
         self.orders[order.order_id] = self._open[order.order_id] = order
+        if len(self.orders) > KEPT_ORDERS:
+            oldest = self.orders.pop(next(iter(self.orders)))
+            if oldest.is_open:
+                self.orders[oldest.order_id] = oldest
         expires_ns = order.expires_ns
         if expires_ns is not None:
             self.timers.at(expires_ns, lambda at_ns: self._withdraw([order] if order.is_open else [], "CANCELED", at_ns))

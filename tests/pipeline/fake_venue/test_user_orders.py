@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from random import Random
 from typing import Any
 
 import pytest
@@ -231,10 +233,69 @@ def test_another_key_can_neither_read_nor_cancel_nor_trade_for_an_account(desk: 
     second = type(trader)(desk, SECOND_KEY)
     order = trader.place(token, "BUY", "0.03", "10")
     assert desk.orders.cancel([order.order_id], second.owner, trader.now_ns)["canceled"] == []
-    assert desk.orders.orders_of(second.address) == []
+    assert desk.orders.open_of(second.address) == []
     body = {**trader.body(token, "BUY", "0.03", "10"), "owner": second.owner.api_key}
     with pytest.raises(Refused, match="signer address has to be the address of the API KEY"):
         desk.orders.place(body, second.owner, trader.now_ns)
+
+
+# --- what holds whatever happens
+
+
+def test_books_money_and_orders_agree_after_any_sequence(desk: Desk, trader: Any) -> None:
+    """Orders and shares add up to the trades, what rests in the market is what is open, and nothing is spent twice."""
+    second = type(trader)(desk, SECOND_KEY)
+    rng = Random(5)
+    tokens = [token for market in desk.orders.exchange.markets[:5] for token in market.spec.token_ids]
+    for step in range(150):
+        who, token = rng.choice((trader, second)), rng.choice(tokens)
+        market, _ = desk.orders.exchange.market_of(token) or (None, 0)
+        assert market is not None
+        bid, ask = top(desk, token)
+        price = min(
+            max(rng.choice((bid, ask, bid - market.tick_e6, ask + market.tick_e6)), market.tick_e6), ONE_E6 - market.tick_e6
+        )
+        side, kind = rng.choice(("BUY", "BUY", "SELL")), rng.choice(("GTC", "GTC", "FAK", "FOK"))
+        if step == 75:
+            desk.start_fault("trade-failed", {"count": "5"})
+        with contextlib.suppress(Refused):
+            who.place(token, side, format_e6(price), str(rng.randint(5, 400)), kind)
+        mine = [order.order_id for order in desk.orders.open_of(who.address)]
+        if mine and rng.random() < 0.3:
+            desk.orders.cancel([rng.choice(mine)], who.owner, who.now_ns)
+        who.wait(rng.random())
+    assert len(desk.orders.trades.trades) > 40
+    _check_books(desk)
+    _check_money(desk)
+
+
+def _check_books(desk: Desk) -> None:
+    resting = {
+        (market.spec.id, number): order.size_e6
+        for market in desk.orders.exchange.markets
+        for number, order in market.users.items()
+    }
+    mine = (order for order in desk.orders.orders.values() if order.resting is not None)
+    assert {(order.market.spec.id, order.resting): order.left_e6 for order in mine} == resting
+    legs = [leg for trade in desk.orders.trades.trades.values() for leg in trade.legs if leg.account is not None]
+    for order in desk.orders.orders.values():
+        fills = [leg for leg in legs if leg.order_id == order.order_id]
+        assert order.matched_e6 == sum(leg.size_e6 for leg in fills)
+        assert order.spent_e6 == sum(leg.price_e6 * leg.size_e6 // ONE_E6 for leg in fills)
+        at_least = order.terms.price_e6 if order.side == "SELL" else 0
+        assert all(at_least <= leg.price_e6 and (order.side == "SELL" or leg.price_e6 <= order.terms.price_e6) for leg in fills)
+
+
+def _check_money(desk: Desk) -> None:
+    for account in desk.accounts.by_address.values():
+        cash, shares = 10_000 * ONE_E6, dict.fromkeys(account.positions, 0)
+        for trade in desk.orders.trades.trades.values():
+            for leg in trade.legs:
+                if leg.account is account and trade.status != "FAILED":
+                    sign = 1 if leg.side == "BUY" else -1
+                    cash -= sign * leg.price_e6 * leg.size_e6 // ONE_E6 + leg.fee_e6
+                    shares[trade.market.spec.token_ids[leg.outcome]] += sign * leg.size_e6
+        assert (account.cash_e6, account.positions) == (cash, shares)
 
 
 # --- what time does
