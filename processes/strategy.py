@@ -49,6 +49,8 @@ class StrategyEngine(Stage):
         if dutch_book is not None:
             self.dutch = DutchDesk(dutch_book, session_id, ttl_ns, policy, self._has_quotes)
             self.desks[dutch_book.name] = self.dutch
+        for quoter in self.quoters.values():
+            quoter.beside = tuple(other for other in self.quoters.values() if other is not quoter)
         self._desks = tuple(self.desks.values())
         self._claims: frozenset[str] = frozenset()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
+from pipeline.base.units import NS_PER_S
 from pipeline.messages.orders import (
     OPEN_STATUSES,
     CancelAll,
@@ -23,6 +26,8 @@ from pipeline.trading.portfolio import Portfolio
 from pipeline.trading.risk import holding_stake_e6, stake_e6
 
 REMEMBERED_TRADES = 10_000
+FADES_NS = NS_PER_S
+"""How long the feed may still show what an order has lost: its words come after the venue's answer, by 0.3 s at most (seen 2026-10)."""
 
 
 class Account:
@@ -47,6 +52,7 @@ class Account:
         self._trades: dict[tuple[str, str], None] = {}
         self._exposures: dict[str, int] = {}
         self._merging: dict[str, tuple[int, int]] = {}
+        self._fading: dict[str, list[tuple[int, OpenOrder]]] = {}
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -59,9 +65,14 @@ class Account:
         """Something of this strategy may still trade in a market, also what is being cancelled."""
         return bool(self._orders.get(market))
 
-    def displayed(self, market: str) -> tuple[OpenOrder, ...]:
-        """All orders of a market that may stand in its book, also those being cancelled."""
-        return tuple(self._orders.get(market, {}).values())
+    def displayed(self, market: str, now_ns: int) -> tuple[OpenOrder, ...]:
+        """All orders of a market that may stand in its book: also those being cancelled, and what was cancelled or filled a moment ago."""
+        orders = tuple(self._orders.get(market, {}).values())
+        fading = self._fading.get(market)
+        if not fading:
+            return orders
+        left = self._fading[market] = [(until_ns, order) for until_ns, order in fading if until_ns > now_ns]
+        return (*orders, *(order for _, order in left))
 
     def leaving(self, market: str) -> tuple[OpenOrder, ...]:
         """The orders of a market whose cancel is not confirmed."""
@@ -142,6 +153,8 @@ class Account:
         """One order's status changed."""
         name, market = update.client_order_id, update.market
         self._placing.pop(name, None)
+        if self.mode == "live":
+            self._fade(update)
         if update.status not in OPEN_STATUSES:
             self._cancelling.pop(name, None)
             self._drop(market, name)
@@ -257,6 +270,18 @@ class Account:
         )
 
     # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _fade(self, update: OrderUpdate) -> None:
+        """What an order no longer has may be shown for a moment yet."""
+        known = self._orders.get(update.market, {}).get(update.client_order_id)
+        if known is None or update.status == "rejected":
+            return
+        left = update.size_e6 - update.filled_e6 if update.status in OPEN_STATUSES else 0
+        gone = known.size_e6 - known.filled_e6 - left
+        if gone > 0:
+            shown = replace(known, size_e6=gone, filled_e6=0, status="live")
+            before = [each for each in self._fading.get(update.market, ()) if each[0] > update.ts_ns]
+            self._fading[update.market] = [*before, (update.ts_ns + FADES_NS, shown)]
 
     def _drop(self, market: str, name: str) -> None:
         orders = self._orders.get(market)

@@ -34,12 +34,13 @@ class QuoteDesk:
     """Run one strategy over all followed markets. Pure: messages in, messages out, time from ``now_ns``.
 
     A market is decided on when its book, its orders or its positions change, at most once in ``min_requote_interval_ns``; a refusal
-    pulls at once. What a decision cannot do yet is done by a wake-up.
+    pulls at once. What a decision cannot do yet is done by a wake-up. Desks ``beside`` this one have orders that are ours as well.
     """
 
     def __init__(self, strategy: Strategy, session_id: str, ttl_ns: int, policy: FeedPolicy = USUAL) -> None:
         self.strategy, self.policy, self.habits = strategy, policy, Habits.of(strategy)
         self.account = Account(strategy.name, session_id, ttl_ns)
+        self.beside: tuple[QuoteDesk, ...] = ()
         self.decisions = 0
         self._markets: dict[str, Market] = {}
         self._quoted: dict[str, tuple[Market, str]] = {}
@@ -190,9 +191,9 @@ class QuoteDesk:
         inventory = account.portfolio.inventory_e6
         complement = self._books.get(complement_id)
         orders = account.orders(market.market_id, now_ns)
-        if account.mode == "live" and account.has_orders(market.market_id):
+        if account.mode == "live":
             # Only a venue displays our orders; a simulated one takes them from the books as they are.
-            own = account.displayed(market.market_id)
+            own = [order for desk in (self, *self.beside) for order in desk.account.displayed(market.market_id, now_ns)]
             book = without_own(book, own)
             complement = without_own(complement, own) if complement is not None else None
         signals = self._signals.get(token_id) or _NONE

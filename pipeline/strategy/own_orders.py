@@ -10,15 +10,15 @@ from pipeline.base.units import complement_e6
 from pipeline.messages.market import BookSnapshot, Level
 from pipeline.messages.orders import OpenOrder
 
-DISPLAYED = frozenset({"live", "partially_filled", "unknown"})
-"""Orders in one of these may stand in the venue's book."""
+DISPLAYED = frozenset({"new", "submitted", "live", "partially_filled", "unknown"})
+"""Orders in one of these may stand in the venue's book: the feed can be faster than the answer."""
 
 
 def without_own(book: BookSnapshot, orders: Iterable[OpenOrder]) -> BookSnapshot:
     """The book of a token less what ``orders`` of its market display in it; the same object if that is nothing.
 
     An order of the market's other outcome stands here mirrored: a bid at p is an ask at 1 - p. Where the feed does not show an order
-    yet, somebody else's shares at its price are left out instead: the quote that follows is the more careful one.
+    yet, or no more, somebody else's shares at its price are left out instead: the quote that follows is the more careful one.
     """
     bids: dict[int, int] = {}
     asks: dict[int, int] = {}

@@ -15,7 +15,8 @@ from pipeline.messages.orders import CancelOrder, ExecSnapshot, Fill, MergePair,
 from pipeline.messages.records import Opportunity
 from pipeline.strategy.desk import QuoteDesk
 from pipeline.strategy.spread import SpreadCapture
-from pipeline.trading.policy import FeedPolicy
+from pipeline.trading.policy import FeedPolicy, mirrored
+from processes.strategy import StrategyEngine
 
 MS = 1_000_000
 T = 1_000_000 * MS
@@ -164,6 +165,68 @@ def test_with_real_money_its_own_orders_are_not_taken_for_others() -> None:
     assert not moved(list(desk.on_book(shown, T + MS)))
     seen = desk.view("yes", T + MS)
     assert seen is not None and (seen.book.bids[0].price_e6, seen.book.asks[0].price_e6) == (400_000, 470_000)
+
+
+def displaying(own: Iterable[PlaceOrder], at: int, bid: int = 400_000) -> list[BookSnapshot]:
+    """The books of both outcomes with our own orders in them, each mirrored on the other outcome."""
+    bids, asks = {bid: 100 * ONE}, {470_000: 100 * ONE}
+    for order in own:
+        yes_bid = (order.token_id == "yes") == (order.side == "BUY")
+        price = order.price_e6 if order.token_id == "yes" else ONE - order.price_e6
+        side = bids if yes_bid else asks
+        side[price] = side.get(price, 0) + order.size_e6
+    yes = msgspec.structs.replace(
+        book("VERIFIED", at=at),
+        bids=tuple(Level(price, size) for price, size in sorted(bids.items(), reverse=True)),
+        asks=tuple(Level(price, size) for price, size in sorted(asks.items())),
+    )
+    return [yes, mirrored(yes, "no")]
+
+
+def test_our_own_bid_and_its_mirrored_ask_are_never_outbid_however_often_the_feed_shows_them() -> None:
+    desk = desk_of(dataclasses.replace(QUOTER, min_requote_interval_ns=0), "live")
+    orders = live(desk, desk.on_book(book("VERIFIED"), T))
+    assert [(order.token_id, order.price_e6) for order in orders] == [("yes", 410_000), ("no", 540_000)]
+    for n in range(1, 6):
+        for each in displaying(orders, T + n * MS):
+            assert not moved(list(desk.on_book(each, T + n * MS)))
+    seen = desk.view("yes", T + 6 * MS)
+    assert seen is not None and seen.complement is not None
+    assert (seen.complement.bids[0].price_e6, seen.complement.asks[0].price_e6) == (530_000, 600_000)
+
+
+def test_an_order_that_the_feed_shows_before_the_venue_has_answered_is_not_outbid() -> None:
+    desk = desk_of(dataclasses.replace(QUOTER, min_requote_interval_ns=0), "live")
+    orders = [msg for msg in desk.on_book(book("VERIFIED"), T) if isinstance(msg, PlaceOrder)]
+    for each in displaying(orders, T + MS):
+        assert not moved(list(desk.on_book(each, T + MS)))
+
+
+def test_what_was_cancelled_is_not_outbid_while_the_feed_still_shows_it() -> None:
+    desk = desk_of(dataclasses.replace(QUOTER, min_requote_interval_ns=0), "live")
+    bid, ask = live(desk, desk.on_book(book("VERIFIED"), T))
+    at = T + 10 * MS
+    sent = list(desk.on_book(displaying([bid, ask], at, bid=390_000)[0], at))
+    assert moved(sent) == [CancelOrder, PlaceOrder]
+    (fresh,) = live(desk, sent, at)
+    assert (fresh.token_id, fresh.price_e6) == ("yes", 400_000)
+    told = {name: getattr(bid, name) for name in ("client_order_id", "token_id", "market", "side", "price_e6", "size_e6")}
+    gone = OrderUpdate(ts_ns=at + MS, strategy="spread_capture", filled_e6=0, status="cancelled", **told)
+    assert not moved(list(desk.on_update(gone, at + MS)))
+    late = displaying([bid, ask, fresh], at + 2 * MS, bid=390_000)[0]
+    assert not moved(list(desk.on_book(late, at + 2 * MS)))
+    somebody = msgspec.structs.replace(late, ts_ns=at + 1_100 * MS)
+    assert moved(list(desk.on_book(somebody, at + 1_100 * MS))), "after a second it is somebody else's"
+
+
+def test_the_orders_of_another_strategy_of_ours_are_not_outbid_either() -> None:
+    engine = StrategyEngine([QUOTER, dataclasses.replace(QUOTER, name="second")], "s1", 2_000 * MS)
+    list(engine.handle(MarketUniverse(ts_ns=T, markets=(MARKET,)), T))
+    list(engine.handle(ExecSnapshot(ts_ns=T, accepts=True, halted=False, mode="live", orders=(), positions=()), T))
+    orders = [msg for msg in engine.handle(book("VERIFIED"), T) if isinstance(msg, PlaceOrder)]
+    assert [order.price_e6 for order in orders] == [410_000, 540_000] * 2
+    for each in displaying(orders, T + 600 * MS):
+        assert not moved(list(engine.handle(each, T + 600 * MS)))
 
 
 def test_a_market_left_to_another_strategy_is_pulled_and_comes_back() -> None:

@@ -40,8 +40,13 @@ def test_an_order_of_the_other_outcome_stands_here_mirrored() -> None:
 
 
 def test_what_is_not_displayed_is_not_taken_out() -> None:
-    for status in ("new", "submitted", "delayed"):
-        assert without_own(BOOK, [order("yes", "BUY", 420_000, 20, status=status)]) is BOOK
+    assert without_own(BOOK, [order("yes", "BUY", 420_000, 20, status="delayed")]) is BOOK
+    assert without_own(BOOK, [order("yes", "BUY", 420_000, 20, filled=20)]) is BOOK
+
+
+def test_an_order_that_the_feed_shows_before_its_answer_comes_is_taken_out() -> None:
+    for status in ("new", "submitted", "unknown"):
+        assert without_own(BOOK, [order("yes", "BUY", 420_000, 20, status=status)]).bids == (Level(400_000, 100 * ONE_E6),)
 
 
 def test_an_order_that_the_feed_does_not_show_yet_changes_no_other_level() -> None:
