@@ -6,8 +6,11 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
+
+from processes.health_file import read_health
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
 
@@ -40,6 +43,36 @@ def test_each_role_killed_comes_back_and_books_are_verified_again(up):
     pipeline.send(signal.SIGINT)
     assert pipeline.wait(5) == 0, pipeline.said
     assert pipeline.left_behind() == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("role", "seconds"), [("strategy", 10.0), ("writer", 30.0), ("book_builder", 10.0)])
+def test_a_role_that_stands_still_for_long_is_gone_on_without_and_wakes_up(up, tmp_path, role, seconds):
+    (tmp_path / "patient.toml").write_text("[supervisor]\nheartbeat_timeout_ms = 60_000\n")
+    pipeline = up("--config", "patient.toml")
+    pipeline.until(pipeline.trades, 30, "quotes on verified books")
+    before = {name: _memory_kb(pid) for name, pid in pipeline.pids().items()}
+    _stopped_for_a_while(pipeline, role, seconds)
+    pipeline.until(lambda: not _backlog(pipeline), PATIENCE_S, "every record in the database")
+    grown = {name: _memory_kb(pid) - before[name] for name, pid in pipeline.pids().items()}
+    health = read_health(pipeline.state_dir)
+    told = {one.role: {name: one.counts.get(name, 0) for name in ("gaps", "dropped", "superseded")} for one in health.roles}
+    print(f"{role} stood still for {seconds} s; kB more:", grown, "counts:", told)
+    assert all(kb < 100_000 for kb in grown.values())
+    pipeline.send(signal.SIGINT)
+    assert pipeline.wait(8) == 0, pipeline.said
+
+
+def _memory_kb(pid: int) -> int:
+    """Resident memory of a process."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+
+def _backlog(pipeline) -> int:
+    """Records of the executor that are not in the database yet, as its last heartbeat said."""
+    roles = {one.role: one for one in read_health(pipeline.state_dir).roles}
+    return roles["executor"].counts.get("backlog", 1)
 
 
 def _stopped_for_a_while(pipeline, role: str, seconds: float) -> None:
