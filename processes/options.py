@@ -27,6 +27,7 @@ from pipeline.base.log import LEVELS, get_logger, set_up_logging
 from pipeline.base.memory import settle
 from pipeline.base.printable import printable
 from pipeline.base.private import keep_private, private_folder
+from pipeline.base.redaction import redact_tracebacks
 from pipeline.base.units import NS_PER_MS
 from pipeline.bus.compose import journal_path
 from pipeline.bus.edge import AsyncEdge
@@ -60,6 +61,7 @@ def process_options(command: Command) -> Command:
         config_path: Path | None, state_dir: Path | None, log_level: str | None, venue: str | None, **others: Any
     ) -> Any:
         keep_private()
+        redact_tracebacks()
         try:
             config = load_config(config_path)
             changed: dict[str, dict[str, Any]] = {}

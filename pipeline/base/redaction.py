@@ -5,7 +5,11 @@ The second line of defence of logs; the first is that only what signs reads the 
 
 from __future__ import annotations
 
+import sys
+import threading
+import traceback
 from collections.abc import Mapping
+from types import TracebackType
 from typing import Any
 
 HIDDEN = "(not shown)"
@@ -45,6 +49,24 @@ def redacted(text: str) -> str:
         if secret in text:
             text = text.replace(secret, HIDDEN)
     return text
+
+
+def redact_tracebacks() -> None:
+    """From here on an error that nobody handles is told without the secrets that are known. For programs, not libraries."""
+
+    def tell(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+        sys.stderr.write(redacted("".join(traceback.format_exception(kind, error, trace))))
+
+    def tell_of_thread(args: threading.ExceptHookArgs) -> None:
+        name = args.thread.name if args.thread is not None else "?"
+        sys.stderr.write(f"In thread {name}:\n")
+        tell(args.exc_type, args.exc_value, args.exc_traceback)
+
+    # Whoever put a hook of his own there keeps it.
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = tell
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = tell_of_thread
 
 
 def redacted_fields(fields: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:

@@ -79,8 +79,10 @@ def main(log_level: str) -> None:
     """
     from pipeline.base.log import set_up_logging
     from pipeline.base.private import keep_private
+    from pipeline.base.redaction import redact_tracebacks
 
     keep_private()
+    redact_tracebacks()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A question may hold letters that a pipe's code page lacks.

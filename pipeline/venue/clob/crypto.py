@@ -1,6 +1,7 @@
 """The two primitives behind every signature: keccak-256, and ECDSA over secp256k1. Loaded when something is really signed.
 
-In pure Python a signature takes 4 to 8 ms and a hash 20 µs; with the package ``coincurve`` installed the same calls take 0.1 ms.
+In pure Python a signed order takes 1.6 ms and its hash alone 17 µs (one core of the 2 that Polybot is measured on, 2026-11-22); the
+library signs in C where the package ``coincurve`` is installed.
 """
 
 from __future__ import annotations

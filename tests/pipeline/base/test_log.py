@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -86,3 +88,14 @@ def test_empty_secrets_and_other_fields_stay() -> None:
         "price": 3,
         "list": [{"passphrase": HIDDEN}],
     }
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["raise ValueError(secret)", "import threading; t = threading.Thread(target=int, args=(secret,)); t.start(); t.join()"],
+)
+def test_an_error_that_nobody_handles_is_told_without_secrets(where: str) -> None:
+    program = f"from pipeline.base.redaction import *; secret = input(); hide(secret); redact_tracebacks(); {where}"
+    done = subprocess.run([sys.executable, "-c", program], input=MARKER, capture_output=True, text=True, timeout=30)
+    assert "ValueError" in done.stderr and HIDDEN in done.stderr
+    assert MARKER not in done.stderr
