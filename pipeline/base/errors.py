@@ -57,6 +57,10 @@ class CommandStalled(PolybotError):
     exit_code = 3
 
 
+class JournalUnwritable(PolybotError):
+    """The disk does not take a record. Nothing of it is left, and what it was to allow has not been done."""
+
+
 class DamagedJournal(PolybotError):
     """Records that are needed cannot be read any more: the line says in which file, where, and what is whole."""
 

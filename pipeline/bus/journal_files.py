@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from pipeline.base import events
-from pipeline.base.errors import DamagedJournal
+from pipeline.base.errors import DamagedJournal, JournalUnwritable
 from pipeline.base.log import get_logger
 from pipeline.bus import codec
 from pipeline.bus.journal import data_sync, framed, sync_folder
@@ -124,10 +124,13 @@ class JournalFiles:
         return self._written >= self._segment_bytes
 
     def append(self, seq: int, frame: bytes) -> None:
-        """Add one record; when this returns it survives kill -9 and, with ``sync``, the loss of power."""
+        """Add one record; when this returns it survives kill -9 and, with ``sync``, the loss of power.
+
+        Raises JournalUnwritable if the disk does not take it whole; nothing of it is left then.
+        """
         file = self._file or self._reopened()
         data = framed(frame)
-        file.write(data)
+        _write_whole(file, data, self.path)
         if self._sync:
             data_sync(file.fileno())
         self.seq = seq
@@ -153,11 +156,14 @@ class JournalFiles:
         new = target.with_name(f"{target.name}.new")
         self._step("write the segment")
         data = new_segment(head, producer, checkpoint, [frame for _, frame in frames])
-        with os.fdopen(open_private(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC), "wb") as file:
-            file.write(data)
-            file.flush()
-            self._step("sync the segment")
-            os.fsync(file.fileno())
+        try:
+            with os.fdopen(open_private(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC), "wb") as file:
+                file.write(data)
+                file.flush()
+                self._step("sync the segment")
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
         self._step("name the segment")
         new.replace(target)
         self._step("sync the folder")
@@ -206,6 +212,23 @@ class JournalFiles:
         self._file.truncate(end)
         self._file.seek(end)
         self._written = 0
+
+
+def _write_whole(file: io.FileIO, data: bytes, path: Path) -> None:
+    """All bytes or none: a disk that fills up takes a part, and only the next write fails."""
+    begin = file.tell()
+    left = memoryview(data)
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError as error:
+        file.truncate(begin)
+        file.seek(begin)
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> JournalUnwritable:
+    return JournalUnwritable(f"{path}: the journal cannot be written: {error.strerror}; make room on its disk")
 
 
 def _holes(segments: Sequence[Segment]) -> list[tuple[int, int, str]]:
