@@ -7,7 +7,7 @@ import click
 from pipeline.store.open import open_store
 from pipeline.venue.gamma import GammaHttpClient
 from polybot.cli.options import config_option, db_url_option, json_option
-from polybot.cli.output import Progress, print_json
+from polybot.cli.output import Progress, print_json, print_line
 from polybot.ingestion.markets import refresh_markets
 
 _SHOWN_REFUSALS = 3
@@ -44,6 +44,6 @@ def command(base_url: str, as_json: bool, config_path: object, db_url: str) -> N
         return
     click.echo(f"{read:,} markets read, {written:,} of them new or changed; `polybot markets list --db-url {db_url}` shows them")
     for refusal in client.refused[:_SHOWN_REFUSALS]:
-        click.echo(f"left out: {refusal}", err=True)
+        print_line(f"left out: {refusal}", err=True)
     if len(client.refused) > _SHOWN_REFUSALS:
         click.echo(f"left out: {len(client.refused) - _SHOWN_REFUSALS} more; --json lists them", err=True)

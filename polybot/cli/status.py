@@ -17,7 +17,7 @@ from pipeline.store.status import latest_book_states, market_statuses
 from pipeline.store.trading import last_halt
 from polybot.cli.halted import halt_line
 from polybot.cli.options import config_option, db_url_option, json_option
-from polybot.cli.output import Cell, Styled, print_json, print_table
+from polybot.cli.output import Cell, Styled, print_json, print_line, print_table
 from polybot.cli.trading_words import short_id, show_time
 from polybot.cli.writer_word import writer_line
 
@@ -70,7 +70,7 @@ def command(
     bus = config.settings.bus
     trouble = writer_line(bus)
     if trouble:
-        click.echo(trouble, err=True)
+        print_line(trouble, err=True)
     with open_store(db_url, read_only=True) as store, store.connect() as conn:
         statuses = market_statuses(conn, market)
         states: dict[str, list[BookStateRow]] = defaultdict(list)
@@ -78,7 +78,7 @@ def command(
             states[state.market_id].append(state)
         halted = halt_line(last_halt(conn), Path(bus.state_dir))
     if halted:
-        click.echo(halted, err=True)
+        print_line(halted, err=True)
     now_ms = time.time_ns() // NS_PER_MS
     if as_json:
         print_json([_as_object(status, states[status.market_id], now_ms) for status in statuses])
