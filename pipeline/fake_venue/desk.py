@@ -14,7 +14,8 @@ from pipeline.base.units import parse_e6
 from pipeline.fake_venue.accounts import Accounts
 from pipeline.fake_venue.exchange import FakeExchange
 from pipeline.fake_venue.heartbeats import Heartbeats
-from pipeline.fake_venue.order_api import OrderApi, json_reply
+from pipeline.fake_venue.order_answers import json_reply
+from pipeline.fake_venue.order_api import OrderApi
 from pipeline.fake_venue.order_faults import OrderFaults
 from pipeline.fake_venue.trade_life import Trade
 from pipeline.fake_venue.user_channel import RESTART, UserHub

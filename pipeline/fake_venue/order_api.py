@@ -6,23 +6,20 @@ Every handler runs at one moment: whatever is due at the venue happens first, wh
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
 
 from pipeline.base.clock import Clock
 from pipeline.base.errors import BadInput
 from pipeline.base.units import NS_PER_S
-from pipeline.fake_venue import gamma
 from pipeline.fake_venue.accounts import Accounts, Credentials, Refused
 from pipeline.fake_venue.heartbeats import Heartbeats
+from pipeline.fake_venue.order_answers import Dropped, Late, json_reply, page, refusal, refused_entry
 from pipeline.fake_venue.order_faults import OrderFaults
 from pipeline.fake_venue.order_wire import INVALID_PAYLOAD, OrderPost, read_json
 from pipeline.fake_venue.signatures import EXCHANGE, NEG_RISK_EXCHANGE, signer_of_auth
@@ -31,8 +28,6 @@ from pipeline.fake_venue.venue_mode import VenueMode
 
 BATCH_LIMIT = 15
 CANCEL_LIMIT = 1_000
-PAGE = 100
-FIRST_CURSOR, LAST_CURSOR = "MA==", "LTE="
 DISABLED = "Trading is currently disabled. Check polymarket.com for updates"
 CANCEL_ONLY = "Trading is currently cancel-only. New orders are not accepted, but cancels are allowed."
 POST_ONLY = "the matching engine has restarted and takes only orders that do not trade at once"
@@ -53,7 +48,6 @@ class Asked:
 
 
 Handler = Callable[[Asked], Any]
-Item = TypeVar("Item")
 
 
 class OrderApi:
@@ -172,7 +166,7 @@ class OrderApi:
                     raise Refused(400, "not enough balance / allowance")
                 replies.append(self.orders.place(post, caller, asked.now_ns, check).reply())
             except Refused as refused:
-                replies.append(_refused_entry(refused.text))
+                replies.append(refused_entry(refused.text))
         return replies
 
     def _cancel_order(self, asked: Asked) -> Any:
@@ -281,67 +275,8 @@ class OrderApi:
         return {"balance": str(balance), "allowances": dict.fromkeys((EXCHANGE, NEG_RISK_EXCHANGE), UNLIMITED)}
 
 
-class Late:
-    """An answer that is sent only after some seconds."""
-
-    def __init__(self, seconds: float, content: Any) -> None:
-        self.seconds = seconds
-        self.content = content
-
-
-class Dropped(Response):
-    """No answer: the connection is cut."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # ASGI has no word for it; uvicorn's ``receive`` is bound to the exchange that holds the transport.
-        transport = getattr(getattr(receive, "__self__", None), "transport", None)
-        if isinstance(transport, asyncio.Transport):
-            transport.abort()
-            while (await receive())["type"] != "http.disconnect":
-                pass
-
-
-def json_reply(content: Any, status: int = 200) -> Response:
-    """A JSON answer."""
-    return Response(gamma.encode(content), status, media_type="application/json")
-
-
-def refusal(refused: Refused) -> Response:
-    """A request that is not followed, as an answer."""
-    reply = json_reply(refused.body, refused.status)
-    if refused.retry_after_s is not None:
-        reply.headers["Retry-After"] = str(refused.retry_after_s)
-    return reply
-
-
-def page(items: Sequence[Item], cursor: str, body_of: Callable[[Item], dict[str, Any]]) -> dict[str, Any]:
-    """One page of a list, and the cursor of what follows. Raises Refused (400) for a cursor that was never given out."""
-    try:
-        start = int(base64.b64decode(cursor or FIRST_CURSOR, validate=True))
-    except (ValueError, binascii.Error):
-        raise Refused(400, "invalid next_cursor") from None
-    data = [body_of(item) for item in items[start : start + PAGE]] if start >= 0 else []
-    more = 0 <= start + PAGE < len(items)
-    following = base64.b64encode(str(start + PAGE).encode()).decode() if more else LAST_CURSOR
-    return {"limit": PAGE, "count": len(data), "next_cursor": following, "data": data}
-
-
 def _key_body(made: Credentials) -> dict[str, str]:
     return {"apiKey": made.api_key, "secret": made.secret, "passphrase": made.passphrase}
-
-
-def _refused_entry(text: str) -> dict[str, Any]:
-    """A rejection inside a batch: it calls itself a success."""
-    return {
-        "success": True,
-        "errorMsg": text,
-        "orderID": "",
-        "status": "",
-        "makingAmount": "",
-        "takingAmount": "",
-        "tradeIDs": [],
-        "transactionsHashes": [],
-    }
 
 
 def _field(content: Any, name: str) -> str:

@@ -16,9 +16,10 @@ from pipeline.fake_venue.clob import NO_BOOK
 from pipeline.fake_venue.exchange import FakeExchange
 from pipeline.fake_venue.market import FakeMarket, Taken
 from pipeline.fake_venue.matching import BID, Match
-from pipeline.fake_venue.order_wire import CENT_E6, OrderPost, read_post, terms_of
+from pipeline.fake_venue.order_wire import OrderPost, read_post, terms_of
 from pipeline.fake_venue.signatures import check_order
 from pipeline.fake_venue.trade_life import STRANGER_KEY, Leg, Timers, TradeLife, UserEvent
+from pipeline.fake_venue.user_funds import check_funds, size_now
 from pipeline.fake_venue.user_order import UserOrder
 from pipeline.fake_venue.wire import Frame
 from pipeline.messages.market import FeeSchedule
@@ -75,7 +76,7 @@ class UserOrders:
         account = self.accounts.account(post.order.maker, signer)
         order = UserOrder(order_id, owner.api_key, account, market, outcome, post, terms, now_ns)
         reach = market.book.reach(order.yes_side, order.yes_price_e6)
-        self._check_funds(order, reach)
+        check_funds(order, reach, self._open.values(), self._schedule(market))
         if reach:
             if post.postOnly:
                 raise Refused(400, "invalid post-only order: order crosses book")
@@ -91,7 +92,7 @@ class UserOrders:
             self.timers.at(now_ns + delay_s * NS_PER_S, lambda at_ns: self._delay_ended(order, at_ns))
             self._tell(order, "PLACEMENT", now_ns)
             return order
-        size = self._size_now(order, reach)
+        size = size_now(order, reach)
         if not size and order.at_once:
             raise Refused(400, KILLED if post.orderType == "FOK" else UNMATCHED)
         self._accept(order)
@@ -163,50 +164,8 @@ class UserOrders:
         if expires_ns is not None:
             self.timers.at(expires_ns, lambda at_ns: self._withdraw([order] if order.is_open else [], "CANCELED", at_ns))
 
-    def _check_funds(self, order: UserOrder, reach: list[tuple[int, int]]) -> None:
-        """Balance less what open orders hold back must bear the order, with the fee of what it would trade at once."""
-        mine = [other for other in self._open.values() if other.account is order.account]
-        if order.side == "SELL":
-            held = order.account.positions.get(order.token_id, 0)
-            reserved = sum(other.reserved_shares_e6 for other in mine if other.token_id == order.token_id)
-            needed = order.terms.size_e6
-        else:
-            held, reserved = order.account.cash_e6, sum(other.reserved_cash_e6 for other in mine)
-            needed = order.reserved_cash_e6 + self._fee_of(order, reach)
-        if needed > held - reserved:
-            raise Refused(
-                400,
-                f"not enough balance / allowance: the balance is not enough -> balance: {held}, "
-                f"sum of active orders: {reserved}, order amount: {needed}",
-            )
-
-    def _fee_of(self, order: UserOrder, reach: list[tuple[int, int]]) -> int:
-        left, fee = order.terms.size_e6, 0
-        for price, total in reach:
-            size = min(left, total)
-            fee += fee_floor_e6(self._schedule(order.market), price, size)
-            left -= size
-        return fee
-
     def _schedule(self, market: FakeMarket) -> FeeSchedule | None:
         return self._markets[market.spec.condition_id].fees
-
-    def _size_now(self, order: UserOrder, reach: list[tuple[int, int]]) -> int:
-        """How many shares go to the market: all of them if the rest may rest, else what is there; 0 kills the order."""
-        there = sum(total for _, total in reach)
-        if not order.at_once:
-            return order.terms.size_e6
-        if not order.terms.budget_e6:
-            return 0 if order.post.orderType == "FOK" and there < order.terms.size_e6 else min(there, order.terms.size_e6)
-        budget, size = order.terms.budget_e6, 0
-        for price, total in reach:
-            own = order.own_price_e6(price)
-            affordable = budget * ONE_E6 // own // CENT_E6 * CENT_E6
-            size += min(affordable, total)
-            if affordable <= total:
-                return size
-            budget -= own * total // ONE_E6
-        return 0 if order.post.orderType == "FOK" else size
 
     def _enter(self, order: UserOrder, size_e6: int, kind: str, now_ns: int) -> None:
         """Match an order; what is left of it rests, or is dropped."""
@@ -229,7 +188,7 @@ class UserOrders:
         """The order meets the book as it is by then."""
         if order.status != "DELAYED":
             return
-        size = self._size_now(order, order.market.book.reach(order.yes_side, order.yes_price_e6))
+        size = size_now(order, order.market.book.reach(order.yes_side, order.yes_price_e6))
         if size or not order.at_once:
             self._enter(order, size, "UPDATE", now_ns)
         else:
