@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from pipeline.base.units import NS_PER_S, format_e6
 from pipeline.messages import Message
@@ -214,6 +215,9 @@ class QuoteDesk:
             markout_e6=signals.markout_e6,
         )
 
+    def _free_e6(self, market: str, now_ns: int, token_id: str) -> int:
+        return self.account.free_e6(market, token_id, now_ns)
+
     def _held_e6(self, market: str) -> int:
         return sum(max(0, holding.cost_e6) for holding in self.account.portfolio.in_market(market))
 
@@ -240,7 +244,8 @@ class QuoteDesk:
             Changes() if kept_still else diff_quotes(targets.quotes, view.orders, self.strategy.min_change_ticks * tick, tick)
         )
         leaving = self.account.leaving(market_id)
-        paced = pace(token_id, wanted, view.orders, leaving, self.habits.min_quote_lifetime_ns, now_ns)
+        free = None if self.account.free_cash_e6 is None else partial(self._free_e6, market_id, now_ns)
+        paced = pace(token_id, wanted, view.orders, leaving, self.habits.min_quote_lifetime_ns, now_ns, free)
         changes = paced.changes
         standing = "" if targets.quotes else targets.reason
         told = self._standing.get(token_id) != standing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.base.units import ONE_E6
@@ -27,12 +27,19 @@ def in_terms_of(token_id: str, order: Quote | OpenOrder | Fill) -> tuple[Side, i
 
 
 def pace(
-    token_id: str, changes: Changes, orders: Sequence[OpenOrder], leaving: Iterable[OpenOrder], min_lifetime_ns: int, now_ns: int
+    token_id: str,
+    changes: Changes,
+    orders: Sequence[OpenOrder],
+    leaving: Sequence[OpenOrder],
+    min_lifetime_ns: int,
+    now_ns: int,
+    free_e6: Callable[[str], int] | None = None,
 ) -> Paced:
     """Keep orders that are younger than ``min_lifetime_ns`` where they would only be replaced, and leave out what would meet our own.
 
     ``orders`` are the open ones, ``leaving`` those whose cancel is not confirmed. A side that is given up is cancelled at once. A quote
-    that an order of ours stands in the way of waits until that is gone.
+    that an order of ours stands in the way of waits until that is gone, and so does a sale of shares that an order which goes still holds:
+    ``free_e6`` tells how many shares of a token no order holds; without it shares need not be held to be sold.
     """
     replaced = {in_terms_of(token_id, quote)[0] for quote in changes.places}
     young = [
@@ -50,6 +57,9 @@ def pace(
         side, price = in_terms_of(token_id, quote)
         if side in held or any(_meets(side, price, *other) for other in in_the_way):
             continue
+        if free_e6 is not None and quote.side == "SELL" and quote.size_e6 > free_e6(quote.token_id):
+            if any(order.side == "SELL" and order.token_id == quote.token_id for order in (*leaving, *cancels)):
+                continue
         places.append(quote)
         in_the_way.append((side, price))
     later_ns = min((order.placed_ns + min_lifetime_ns for order in young), default=0)

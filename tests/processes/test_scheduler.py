@@ -12,7 +12,8 @@ from pipeline.base.settings import IngestionSection, Settings
 from pipeline.bus.topology import routes
 from pipeline.messages.control import JobDue
 from pipeline.messages.edges import CatalogueFetched, FetchCatalogue
-from pipeline.messages.market import Market, MarketUniverse, Outcome
+from pipeline.messages.market import Market, MarketResolved, MarketUniverse, Outcome
+from pipeline.messages.orders import ExecSnapshot, Position
 from pipeline.messages.records import MarketVersion
 from pipeline.recording.markets import RecordedMarkets, write_markets
 from pipeline.store.catalogue import append_version
@@ -88,6 +89,60 @@ def test_a_market_that_left_is_no_longer_in_the_universe_and_has_no_version():
     said = list(scheduler.handle(fetched(again.request_id, market("a")), 61 * S))
     assert kinds(said) == ["MarketUniverse"]
     assert said[0].markets == (market("a"),)
+
+
+def resolved(name: str) -> MarketResolved:
+    return MarketResolved(
+        ts_ns=1, market=name, venue_ts="", token_ids=(f"{name}-yes", f"{name}-no"), winning_token_id=f"{name}-yes"
+    )
+
+
+def holding(*names: str) -> ExecSnapshot:
+    positions = tuple(Position("s", f"{name}-yes", name, 5, 2) for name in names)
+    return ExecSnapshot(ts_ns=1, accepts=True, halted=False, mode="paper", orders=(), positions=positions)
+
+
+def test_the_end_of_every_market_ever_followed_is_asked_for_until_it_is_known_and_then_told_to_all() -> None:
+    scheduler = started(QUIET, market("a"), market("b"))
+    [again] = scheduler.on_timer(60 * S)
+    assert again.ended == ("a", "b")
+    answer = msgspec.structs.replace(fetched(again.request_id, market("a")), ended=(resolved("b"),))
+    [universe] = scheduler.handle(answer, 61 * S)
+    assert (universe.markets, universe.ended) == ((market("a"),), (resolved("b"),))
+    assert list(scheduler.current("universe")) == [universe]
+    [again] = scheduler.on_timer(121 * S)
+    assert again.ended == ("a",)
+
+
+def test_an_end_alone_is_reason_enough_to_tell_the_universe_once() -> None:
+    scheduler = started(QUIET, market("a"))
+    list(scheduler.handle(holding("old"), 2 * S))
+    for now_s, told in ((3, 1), (63, 0)):
+        [again] = scheduler.on_timer(now_s * S)
+        answer = msgspec.structs.replace(fetched(again.request_id, market("a")), ended=(resolved("old"),))
+        assert len(list(scheduler.handle(answer, now_s * S))) == told
+
+
+def test_what_is_held_and_was_never_followed_here_is_asked_after_at_once() -> None:
+    scheduler = started(QUIET, market("a"))
+    list(scheduler.handle(holding("a"), 2 * S))
+    assert scheduler.next_timer_ns() == 60 * S
+    list(scheduler.handle(holding("a", "old"), 2 * S))
+    assert scheduler.next_timer_ns() == 2 * S
+    [again] = scheduler.on_timer(2 * S)
+    assert again.ended == ("a", "old")
+    list(scheduler.handle(fetched(again.request_id, market("a")), 3 * S))
+    assert scheduler.next_timer_ns() == 63 * S
+
+
+def test_what_is_told_to_be_held_while_the_catalogue_is_being_asked_is_asked_after_next() -> None:
+    scheduler = Scheduler(QUIET, venue="fake")
+    list(scheduler.start(0))
+    list(scheduler.handle(holding("old"), 1))
+    list(scheduler.handle(fetched(1, market("a")), 2))
+    assert scheduler.next_timer_ns() == 2
+    [again] = scheduler.on_timer(2)
+    assert again.ended == ("a", "old")
 
 
 def test_a_failed_refresh_keeps_the_universe_and_is_made_again_with_growing_waits():

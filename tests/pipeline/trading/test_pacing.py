@@ -53,6 +53,16 @@ def test_a_quote_waits_for_the_order_that_it_would_meet() -> None:
     assert leaving.changes == Changes()
 
 
+def test_a_sale_waits_for_the_shares_that_an_order_which_goes_still_holds() -> None:
+    ask, more = order("a", "yes", "SELL", 60), quote("yes", "SELL", 61)
+    changes = Changes((ask,), (more,))
+    assert pace("yes", changes, (ask,), (), 0, T).changes == changes
+    assert pace("yes", changes, (ask,), (), 0, T, lambda token: 10 * ONE_E6).changes == changes
+    assert pace("yes", changes, (ask,), (), 0, T, lambda token: 0).changes == Changes((ask,))
+    assert pace("yes", Changes((), (more,)), (), (ask,), 0, T, lambda token: 0).changes == Changes()
+    assert pace("yes", Changes((), (more,)), (), (), 0, T, lambda token: 10 * ONE_E6).changes.places == (more,)
+
+
 orders = st.lists(
     st.tuples(st.sampled_from(["yes", "no"]), st.sampled_from(["BUY", "SELL"]), st.integers(1, 99), st.integers(0, 3_000)),
     max_size=4,

@@ -11,6 +11,7 @@ from pipeline.messages.market import MarketResolved, Side
 from pipeline.messages.orders import Fill
 from pipeline.messages.records import FillRecord
 from pipeline.trading.ledger import Ledger
+from pipeline.trading.pnl import Trade, attribute
 from pipeline.trading.portfolio import Portfolio
 from pipeline.trading.settlement import settlements
 
@@ -30,6 +31,32 @@ def test_the_winner_pays_a_dollar_and_the_loser_nothing() -> None:
         ("s", "no", "SELL", 0, "settlement"),
         ("t", "yes", "BUY", 2 * ONE_E6, "settlement"),
     ]
+
+
+def test_after_a_5050_resolution_every_share_pays_half_a_dollar() -> None:
+    ledger = Ledger("paper")
+    ledger.portfolio.holding("s", "yes", "m").trade("BUY", 10 * ONE_E6, 4 * ONE_E6)
+    ledger.portfolio.holding("s", "no", "m").trade("BUY", 3, 1)
+    half = ONE_E6 // 2
+    told = MarketResolved(ts_ns=9, market="m", venue_ts="", token_ids=("yes", "no"), winning_token_id="", payouts_e6=(half, half))
+    records = [msg for msg in ledger.settle(told, 9) if isinstance(msg, FillRecord)]
+    assert [(r.token_id, r.price_e6, r.notional_e6) for r in records] == [("yes", half, 5 * ONE_E6), ("no", half, 1)]
+    trades = [Trade(r.token_id, r.market, r.side, r.price_e6, r.size_e6, r.notional_e6, 0, r.liquidity) for r in records]
+    bought = Trade("yes", "m", "BUY", 400_000, 10 * ONE_E6, 4 * ONE_E6, 0, "taker")
+    parts = attribute([bought, trades[0]], {})
+    assert (parts.settlement_e6, parts.realised_e6, parts.trades) == (ONE_E6, ONE_E6, 1)
+
+
+def test_what_fails_after_the_settlement_is_settled_by_one_more_trade() -> None:
+    ledger = Ledger("live")
+    ledger.portfolio.holding("s", "yes", "m").trade("BUY", 10 * ONE_E6, 4 * ONE_E6)
+    (first, _) = ledger.settle(resolved(), 9)
+    ledger.portfolio.holding("s", "yes", "m").trade("SELL", 2 * ONE_E6, ONE_E6)
+    (second, _) = ledger.settle(resolved(), 10)
+    assert isinstance(first, FillRecord) and isinstance(second, FillRecord)
+    assert (first.trade_id, second.trade_id) == ("settled-s-yes", "settled-s-yes-2")
+    (holding,) = ledger.portfolio
+    assert (second.side, holding.inventory_e6) == ("BUY", 0)
 
 
 @pytest.mark.parametrize("winner", ["", "other"])

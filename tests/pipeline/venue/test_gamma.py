@@ -93,7 +93,9 @@ def read_all(url: str, **options: object) -> list[str]:
         return [each.slug for page in client.pages_of_markets() for each in page]
 
 
-def ask_edge(url: str, universe: UniverseSection, times: int = 1) -> tuple[list[CatalogueFetched], list[float]]:
+def ask_edge(
+    url: str, universe: UniverseSection, times: int = 1, ended: tuple[str, ...] = ()
+) -> tuple[list[CatalogueFetched], list[float]]:
     """What the edge answers to so many requests, and how long it waited in between."""
     waits: list[float] = []
 
@@ -106,7 +108,7 @@ def ask_edge(url: str, universe: UniverseSection, times: int = 1) -> tuple[list[
         running = asyncio.ensure_future(edge.run(heard.put_nowait))
         answers = []
         for number in range(times):
-            edge.take(FetchCatalogue(ts_ns=1, request_id=number + 1))
+            edge.take(FetchCatalogue(ts_ns=1, request_id=number + 1, ended=ended))
             answers.append(await heard.get())
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -130,6 +132,24 @@ def test_a_host_without_keyset_listings_is_read_by_offset():
 
     with host(answer) as url:
         assert read_all(url) == [f"market-{i}" for i in range(5)]
+
+
+def test_the_edge_tells_how_markets_ended_that_are_no_longer_listed():
+    asked: list[list[str]] = []
+    gone = market(7, closed=True, outcomePrices='["0.5", "0.5"]')
+
+    def answer(path: str, query: Query) -> Answer:
+        if "condition_ids" in query:
+            asked.append(query["condition_ids"])
+            assert query["closed"] == ["true"]
+            return 200, {"markets": [gone], "next_cursor": ""}
+        return keyset([market(1)])(path, query)
+
+    ids = [str(market(number)["conditionId"]) for number in (1, 7, 8)]
+    with host(answer) as url:
+        [told], _ = ask_edge(url, UniverseSection(), ended=tuple(ids))
+    assert asked == [ids[1:]]
+    assert [(each.market, each.payouts_e6) for each in told.ended] == [(ids[1], (500_000, 500_000))]
 
 
 def test_passing_trouble_is_asked_again_and_a_retry_after_is_honoured():
