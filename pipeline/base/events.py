@@ -44,6 +44,7 @@ RECORDS_RESENT = "records_resent"
 JOURNAL_TORN = "journal_torn"
 JOURNAL_DAMAGED = "journal_damaged"
 JOURNAL_BEHIND = "journal_behind"
+JOURNAL_REOPENED = "journal_reopened"
 JOURNAL_ARCHIVED = "journal_archived"
 JOURNAL_ARCHIVE_FAILED = "journal_archive_failed"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from pipeline.base import events
 from pipeline.base.log import get_logger
 from pipeline.bus.journal import sync_folder
-from pipeline.bus.journal_segments import Segment, open_private
+from pipeline.bus.journal_segments import Entry, Segment, base_name, open_private, read_segment
 
 Step = Callable[[str], None]
 """Called with the name of each step before it is done: tests die there."""
@@ -35,6 +35,23 @@ def archive_folder(runs: Path | None, segment: Segment) -> Path:
     if runs is None or not segment.session_id:
         return segment.path.parent / "archive"
     return runs / segment.session_id / "journal"
+
+
+def archived_files(state_dir: Path, runs: Path | None = None) -> list[Path]:
+    """All archived segments of a state directory, of whatever journal; ``runs`` if its runs are not where they usually are."""
+    beside = (state_dir / "journal" / "archive").glob("*.gz")
+    return [*(runs or state_dir / "runs").glob("*/journal/*.gz"), *beside]
+
+
+def archived_entries(base: Path, runs: Path | None, journal_id: str, after: int, to: int) -> list[Entry]:
+    """The records of a journal with numbers behind ``after`` up to ``to`` that archived segments hold, by number."""
+    found: dict[int, Entry] = {}
+    for path in archived_files(base.parent.parent, runs):
+        if base_name(path) == base.name:
+            segment = read_segment(path)
+            if segment.journal_id == journal_id:
+                found |= {entry.seq: entry for entry in segment.entries if after < entry.seq <= to}
+    return [found[seq] for seq in sorted(found)]
 
 
 def archive_segment(path: Path, folder: Path, step: Step = no_step) -> Path:

@@ -20,7 +20,7 @@ from pipeline.base.errors import DamagedJournal, JournalUnwritable
 from pipeline.base.log import get_logger
 from pipeline.bus import codec
 from pipeline.bus.journal import data_sync, framed, sync_folder
-from pipeline.bus.journal_archive import Archiver, Step, no_step
+from pipeline.bus.journal_archive import Archiver, Step, archived_entries, no_step
 from pipeline.bus.journal_segments import (
     DURABLE,
     Entry,
@@ -57,7 +57,7 @@ class JournalFiles:
     ) -> None:
         self.path = path
         self._session_id, self._segment_bytes, self._sync, self._step = session_id, segment_bytes, sync, step
-        self._archiver = Archiver(runs)
+        self._archiver, self._runs = Archiver(runs), runs
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         for left in path.parent.glob(f"{path.name}.??????.new"):
             left.unlink()
@@ -77,6 +77,8 @@ class JournalFiles:
             last = self._segments[-1]
             get_logger().warning(events.JOURNAL_TORN, segment=str(last.path), offset=last.end, bytes=last.torn_bytes)
         self.seq = max((segment.last_seq for segment in self._segments), default=0)
+        self.base_seq = next((segment.base_seq for segment in self._segments if segment.end), 0)
+        """The last number before the oldest segment that is here."""
         self._file: io.FileIO | None = None
         self._written = 0
 
@@ -109,6 +111,10 @@ class JournalFiles:
         """Every record that is still here, by its number."""
         found = {entry.seq: entry for segment in self._segments for entry in segment.entries}
         return [found[seq] for seq in sorted(found)]
+
+    def archived(self, after: int) -> list[Entry]:
+        """The records behind ``after`` that are here no more, from the archived segments that still exist."""
+        return archived_entries(self.path, self._runs, self.id, after, self.base_seq)
 
     def forget(self) -> None:
         """Let go of what was read: it is with the stage and the outbox now."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.base.errors import BadInput, DamagedJournal
 from pipeline.bus import codec
+from pipeline.bus.journal_archive import archived_files
 from pipeline.bus.journal_segments import DURABLE, Segment, base_name, read_segment, segment_files, segment_number
 from pipeline.messages import Message
 
@@ -25,13 +26,15 @@ class Line:
 def journals(state_dir: Path, role: str = "") -> list[Path]:
     """The journals of a state directory (of one role), by the path of their single file or of what their segments are named after."""
     folder = state_dir / "journal"
-    found = {base_name(path) for path in (*folder.glob("*.journal*"), *_archives(state_dir)) if not path.name.endswith(".new")}
+    found = {
+        base_name(path) for path in (*folder.glob("*.journal*"), *archived_files(state_dir)) if not path.name.endswith(".new")
+    }
     return [folder / name for name in sorted(found) if not role or name.startswith(f"{role}-")]
 
 
 def files_of(state_dir: Path, base: Path) -> list[Path]:
     """All segments of a journal, oldest first; one that is archived and still here is taken from here."""
-    by_number = {segment_number(path): path for path in _archives(state_dir) if base_name(path) == base.name}
+    by_number = {segment_number(path): path for path in archived_files(state_dir) if base_name(path) == base.name}
     by_number |= {segment_number(path): path for path in segment_files(base)}
     return [by_number[number] for number in sorted(by_number)]
 
@@ -102,8 +105,3 @@ class Follower:
                 elif not is_new:
                     continue
                 yield line
-
-
-def _archives(state_dir: Path) -> list[Path]:
-    folder = state_dir / "journal" / "archive"
-    return [*state_dir.glob("runs/*/journal/*.gz"), *folder.glob("*.gz")]

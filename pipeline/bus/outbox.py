@@ -116,6 +116,8 @@ class DurableOutbox:
                     f"{where}; records {max(first, committed + 1)} to {last} did not reach the database; "
                     "bring the file back from a backup, or move the journal with all its segments away to go on without them"
                 )
+        if committed < self._journal.base_seq:
+            self._bring_back(committed)
         if committed <= self._seq_before:
             return
         # The journal lost a tail that the database has. Numbers are not used twice: what this life wrote is numbered behind that.
@@ -128,6 +130,19 @@ class DurableOutbox:
         self._journal.open_segment(self._checkpoint(), self.producer, self._run_id, 0, base_seq=committed, frames=frames)
         self._unacknowledged = deque(frames)
         self._seq = self._journal.seq
+
+    def _bring_back(self, committed: int) -> None:
+        """The database is older than what is left of the journal: a backup, or a new file. Archived segments have what it lacks."""
+        base_seq = self._journal.base_seq
+        older = self._journal.archived(committed)
+        if len(older) < base_seq - committed:
+            raise DamagedJournal(
+                f"the database ends with record {committed} of {self._journal.path.name}, of which what is here begins behind {base_seq}, "
+                f"and archived segments have only {len(older)} of the records between; restore a newer backup of the database, "
+                f"or move the journal {self._journal.path} with all its segments away to go on without them"
+            )
+        get_logger().warning(events.JOURNAL_REOPENED, first_seq=committed + 1, records=len(older))
+        self._unacknowledged.extendleft((entry.seq, entry.frame) for entry in reversed(older))
 
     def on_writer_started(self) -> None:
         """A new writer: send again from the first unacknowledged record once it says where it stands."""

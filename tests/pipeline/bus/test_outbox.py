@@ -134,3 +134,35 @@ def test_a_lost_record_that_the_database_lacks_is_told_and_one_that_it_has_is_no
     having = Life(tmp_path / "j")
     having.hear(2)
     assert having.line.pushed == [(3, "c"), (4, "d")]
+
+
+def archived_journal(tmp_path: Path) -> None:
+    life = Life(tmp_path / "journal" / "j", segment_bytes=1, runs=tmp_path / "runs")
+    for reason in "abcd":
+        life.record(reason)
+    life.hear(0)
+    life.hear(4)
+    life.outbox.close()
+    assert [file.name for file in segment_files(tmp_path / "journal" / "j")] == ["j.000004", "j.000005"]
+
+
+def test_an_older_database_gets_what_it_lacks_from_archived_segments(tmp_path: Path) -> None:
+    archived_journal(tmp_path)
+    for committed, lacking in ((0, "abcd"), (2, "cd")):
+        life = Life(tmp_path / "journal" / "j", runs=tmp_path / "runs")
+        life.hear(committed)
+        assert life.line.pushed == [(seq, reason) for seq, reason in enumerate("abcd", 1) if reason in lacking]
+        life.outbox.close()
+
+
+def test_what_neither_the_database_nor_an_archive_has_is_told(tmp_path: Path) -> None:
+    archived_journal(tmp_path)
+    (tmp_path / "runs" / "s1" / "journal" / "j.000002.gz").unlink()
+    life = Life(tmp_path / "journal" / "j", runs=tmp_path / "runs")
+    with pytest.raises(
+        DamagedJournal, match="ends with record 0 of j, of which what is here begins behind 3, and archived segments have only 2"
+    ):
+        life.hear(0)
+    healthy = Life(tmp_path / "journal" / "j", runs=tmp_path / "runs")
+    healthy.hear(2)
+    assert healthy.line.pushed == [(3, "c"), (4, "d")]
