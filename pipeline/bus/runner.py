@@ -40,6 +40,8 @@ _QUIET_TURNS = 8
 _WIND_UP_NS = 1_500 * NS_PER_MS
 _RESYNC_WINDOW_NS = 60_000 * NS_PER_MS
 _PLUMBING = frozenset({EndOfStream, Committed})
+_NOT_LOST = frozenset({"health", DURABLE})
+"""Streams whose full socket loses nothing: the next heartbeat says the same, and durable records wait in the journal to be sent again."""
 EDGE = "edge"
 
 
@@ -353,7 +355,7 @@ class Runner:
         self.outbox.send(beat)
 
     def _say_dropped(self) -> None:
-        dropped = sum(count for name, count in self.wires.dropped.items() if name != "health")
+        dropped = sum(count for name, count in self.wires.dropped.items() if name not in _NOT_LOST)
         if dropped > self._said_dropped:
             self._said_dropped = dropped
             get_logger().warning(events.MESSAGES_DROPPED, **self.wires.dropped)
@@ -361,7 +363,7 @@ class Runner:
     def counts(self) -> dict[str, int]:
         """Totals since the start: the loop's own and the stage's."""
         own = {"handled": self.handled, "sent": self.outbox.sent, "gaps": self.wires.gaps}
-        own["dropped"] = sum(count for name, count in self.wires.dropped.items() if name != "health")
+        own["dropped"] = sum(count for name, count in self.wires.dropped.items() if name not in _NOT_LOST)
         if self.wires.superseded:
             own["superseded"] = self.wires.superseded
         if self.clock.steps_back:

@@ -55,7 +55,7 @@ def session_findings(patient: Patient) -> Iterator[Finding]:
         yield _role_finding(role, patient)
         dropped = role.counts.get("dropped", 0) + role.counts.get("dropped_rows", 0)
         if dropped:
-            text = f"{role.role} has dropped {dropped:,} messages (market samples only)"
+            text = f"{role.role} has dropped {dropped:,} samples or late commands; records of orders and fills never are"
             yield Finding("heartbeats", "warning", text, "the machine is too slow for this feed: follow fewer markets")
         gaps = role.counts.get("gaps", 0)
         if gaps:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+import zmq
+
 from pipeline.base.clock import SystemClock
 from pipeline.base.settings import RateLimitsSection
+from pipeline.bus.runner import Runner
+from pipeline.bus.stage import Identity, Stage
+from pipeline.bus.transport import Transport
 from pipeline.messages import Message
 from pipeline.messages.control import Committed
 from pipeline.messages.market import BookSnapshot, Level, Market, MarketUniverse, Outcome
@@ -96,6 +101,43 @@ class Machine:
     def live(self, seconds: int) -> None:
         self.wall_ns += seconds * S
         self.mono_ns += seconds * S
+
+
+class Ticking(Stage):
+    """Wants to be woken every second."""
+
+    role = "strategy"
+
+    def __init__(self) -> None:
+        self.woken_ns: list[int] = []
+        self.due_ns = MIDNIGHT
+
+    def next_timer_ns(self) -> int:
+        return self.due_ns
+
+    def on_timer(self, now_ns: int) -> Iterable[Message]:
+        self.woken_ns.append(now_ns)
+        self.due_ns = now_ns + S
+        return ()
+
+
+def test_a_running_process_tells_the_step_in_its_heartbeats_and_its_timers_go_on():
+    machine, stage = Machine(), Ticking()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    runner = Runner(stage, Identity("s", "r", "strategy"), machine.clock, Transport("inproc"), context)
+    try:
+        runner.step()
+        machine.set_back(5)
+        for _ in range(10):
+            machine.live(1)
+            runner.step()
+        counts = runner.counts()
+    finally:
+        runner.close()
+        context.destroy(linger=0)
+    assert counts["clock_steps_back"] == 1
+    assert len(stage.woken_ns) >= 5
+    assert stage.woken_ns == sorted(stage.woken_ns)
 
 
 def outcomes(messages: Iterable[Message]) -> list[str]:

@@ -134,7 +134,7 @@ def test_roles_that_are_silent_down_or_dropping_are_told(place):
     assert code == 1
     told = found["heartbeats"]
     assert [status for status, _ in told] == ["problem", "warning", "warning", "problem", "warning"]
-    assert told[2][1] == "strategy has dropped 7 messages (market samples only)"
+    assert told[2][1] == "strategy has dropped 7 samples or late commands; records of orders and fills never are"
     assert told[3][1] == "gateway is down (SIGKILL: no output)"
     assert told[4][1].endswith("1 restarts, the last after: SIGKILL: no output")
 
