@@ -127,7 +127,12 @@ class Order:
     @property
     def remaining_e6(self) -> int:
         """Shares that may still be filled, in millionths: what failed on chain is not traded again."""
-        return self.size_e6 - self.filled_e6 - self.failed_e6
+        return max(0, self.size_e6 - self.filled_e6 - self.failed_e6)
+
+    @property
+    def spends(self) -> bool:
+        """The venue takes it as so much money to spend: at a better price it buys more shares than were asked for."""
+        return self.side == "BUY" and self.order_type in ("FOK", "FAK")
 
     def on(self, event: OrderEvent, reason: str = "") -> bool:
         """Take an event; False, and nothing changes, if the table does not allow it."""
@@ -140,11 +145,11 @@ class Order:
         return True
 
     def fill(self, trade_id: str, size_e6: int) -> bool:
-        """Book a trade; False for a repeat, an empty one, or one that would fill more than the size.
+        """Book a trade; False for a repeat, an empty one, or one that would fill more than the size of an order that does not spend.
 
         A trade matched before a cancel may be told after it: it counts, and the order stays in its terminal status.
         """
-        if trade_id in self.trades or size_e6 <= 0 or size_e6 > self.remaining_e6:
+        if trade_id in self.trades or size_e6 <= 0 or (size_e6 > self.remaining_e6 and not self.spends):
             return False
         self.trades.add(trade_id)
         self.filled_e6 += size_e6

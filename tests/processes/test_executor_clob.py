@@ -339,7 +339,7 @@ class World:
         """The user channel breaks, and comes back."""
         self.back = [msg for msg in self.back if not isinstance(msg, RawFrame)]
         for state in ("down", "up"):
-            self._hear(LinkEvent(ts_ns=self.now_ns, link_id="user", state=state))  # type: ignore[arg-type]
+            self._hear(LinkEvent(ts_ns=self.now_ns, link_id="user", state=state))
 
     def flow(self) -> None:
         """Everything on its way arrives, in order."""
