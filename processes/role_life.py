@@ -24,6 +24,7 @@ class LifeRules:
     restart_max_ns: int
     heartbeat_timeout_ns: int
     max_deaths: int
+    start_timeout_ns: int = 60 * NS_PER_S
 
     @classmethod
     def of(cls, section: SupervisorSection) -> LifeRules:
@@ -33,6 +34,7 @@ class LifeRules:
             restart_max_ns=section.restart_max_ms * NS_PER_MS,
             heartbeat_timeout_ns=section.heartbeat_timeout_ms * NS_PER_MS,
             max_deaths=section.max_deaths_per_minute,
+            start_timeout_ns=section.start_timeout_ms * NS_PER_MS,
         )
 
 
@@ -41,8 +43,9 @@ class RoleLife:
 
     A role waits, is started, runs once its first heartbeat is heard, and dies. The wait before the next start doubles with each
     death from ``restart_min_ns`` to ``restart_max_ns`` and falls back after a minute of life. A role that ``beats`` and has said
-    nothing for ``heartbeat_timeout_ns`` is to be killed. The ``max_deaths``-th death within a minute gives it up for good, and so
-    does the second refusal to run (bad input) in a row: one may be the lock of a session that was killed and is still ending.
+    nothing for ``heartbeat_timeout_ns`` (``start_timeout_ns`` before its first word) is to be killed. The ``max_deaths``-th death
+    within a minute gives it up for good, and so does the second refusal to run (bad input) in a row: one may be the lock of a session
+    that was killed and is still ending.
     """
 
     def __init__(self, role: str, rules: LifeRules, beats: bool, now_ns: int) -> None:
@@ -86,7 +89,8 @@ class RoleLife:
         if self.state == "waiting":
             return self._start_at_ns
         if self.state in ("starting", "running") and self.beats and not self._kill_asked:
-            return self._heard_ns + self.rules.heartbeat_timeout_ns
+            patience_ns = self.rules.heartbeat_timeout_ns if self.state == "running" else self.rules.start_timeout_ns
+            return self._heard_ns + patience_ns
         return None
 
     def silence_ns(self, now_ns: int) -> int | None:

@@ -295,7 +295,7 @@ class Supervisor:
         name = role.command.role
         ended = how_it_ended(code)
         if role.hung_ms is not None:
-            ended, role.hung_ms = f"killed, as it gave no sign of life for {role.hung_ms / 1_000:.1f} s", None
+            ended, role.hung_ms = f"{ended}, as it gave no sign of life for {role.hung_ms / 1_000:.1f} s", None
         role.last_death = f"{ended}: {said}"
         role.died_ns = now_ns
         self._log.warning(events.ROLE_DIED, child=name, pid=child.pid, ended=ended, said=said)

@@ -220,6 +220,7 @@ class SupervisorSection(Section, frozen=True):
     restart_max_ms: int = 5_000
     max_deaths_per_minute: int = 5
     heartbeat_timeout_ms: int = 10_000
+    start_timeout_ms: int = 60_000
     runs_days: int = 14
 
 

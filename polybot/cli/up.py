@@ -122,12 +122,14 @@ class Session:
             self._say(f"{self.plan.title}; logs in {supervisor.run_dir}" + (f"; {self.plan.note}" if self.plan.note else ""))
             set_up_logging(settings.log.level, role_stream(output, SUPERVISOR), role=SUPERVISOR)
             try:
-                with supervisor, Onlooker(_WATCHED, settings.bus) as look, ExitStack() as screen:
-                    view = screen.enter_context(LiveView(self.plan.title)) if self._live else None
+                with supervisor, Onlooker(_WATCHED, settings.bus) as look:
                     try:
-                        self._watch(supervisor, look, view, told)
+                        with ExitStack() as screen:
+                            view = screen.enter_context(LiveView(self.plan.title)) if self._live else None
+                            self._watch(supervisor, look, view, told)
                     finally:
                         seconds = self.seconds
+                    click.echo("stopping, the writer last; Ctrl-C again kills at once", err=self._as_json)
             except CrashLoop as error:
                 failure = error
             self.model.on_statuses(supervisor.statuses(), monotonic_ns())

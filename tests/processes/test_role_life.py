@@ -111,10 +111,20 @@ def test_silence_is_answered_with_one_kill():
     assert role.hangs == 1
 
 
-def test_a_role_that_never_spoke_is_killed_as_well():
+def test_a_role_that_never_spoke_has_more_time_and_is_killed_as_well():
     role = life()
     role.on_started(0)
-    assert role.due(10_000 * MS) == "kill"
+    assert role.due(59_999 * MS) is None
+    assert role.due(60_000 * MS) == "kill"
+
+
+def test_the_silence_of_one_who_did_not_listen_is_forgiven():
+    role = life()
+    role.on_started(0)
+    role.on_heartbeat(0)
+    role.forgive(8_000 * MS)
+    assert role.due(17_999 * MS) is None
+    assert role.due(18_000 * MS) == "kill"
 
 
 def test_a_role_without_heartbeats_is_never_taken_for_hung():
