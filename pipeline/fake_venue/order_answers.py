@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 from collections.abc import Callable, Sequence
@@ -33,7 +32,7 @@ class Dropped(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # ASGI has no word for it; uvicorn's ``receive`` is bound to the exchange that holds the transport.
         transport = getattr(getattr(receive, "__self__", None), "transport", None)
-        if isinstance(transport, asyncio.Transport):
+        if transport is not None:
             transport.abort()
             while (await receive())["type"] != "http.disconnect":
                 pass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pipeline.fake_venue import order_faults, scenarios
@@ -29,3 +31,9 @@ def test_every_fault_of_trading_can_be_started_by_its_name(desk: Desk) -> None:
         with pytest.raises(ValueError, match=r"takes no|expected a whole number"):
             desk.start_fault(name, {"link": "1"} if not OPTIONS[name] else {OPTIONS[name][0]: "many"})
     assert len(desk.faults.running(desk.orders.exchange.now_ns)) >= 6
+
+
+def test_the_document_lists_the_faults_of_trading_in_their_own_words() -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "fake-venue.md").read_text(encoding="utf-8")
+    for name, what in order_faults.FAULTS.items():
+        assert f"| `{name}` | {what} |\n" in text
