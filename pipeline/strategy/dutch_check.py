@@ -126,7 +126,8 @@ def _priced(found: Found, event: EventSet, books: Mapping[str, BookSnapshot], ru
     at_most = "at most" if plan.form == "NO" else "exactly"
     why = (
         f"{format_e6(plan.size_e6)} {plan.form} sets of {len(plan.orders)} legs cost {format_e6(plan.cost_e6)} "
-        f"and pay {format_e6(plan.payout_e6)} or more if {at_most} one resolves Yes"
+        f"and pay {format_e6(plan.payout_e6)} or more if {at_most} one resolves Yes; a 50/50 resolution, "
+        f"which pays half a dollar a share, is not covered"
     )
     return replace(found, why=why)
 

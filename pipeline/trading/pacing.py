@@ -57,9 +57,9 @@ def pace(
         side, price = in_terms_of(token_id, quote)
         if side in held or any(_meets(side, price, *other) for other in in_the_way):
             continue
-        if free_e6 is not None and quote.side == "SELL" and quote.size_e6 > free_e6(quote.token_id):
-            if any(order.side == "SELL" and order.token_id == quote.token_id for order in (*leaving, *cancels)):
-                continue
+        going = any(order.side == "SELL" == quote.side and order.token_id == quote.token_id for order in (*leaving, *cancels))
+        if going and free_e6 is not None and quote.size_e6 > free_e6(quote.token_id):
+            continue
         places.append(quote)
         in_the_way.append((side, price))
     later_ns = min((order.placed_ns + min_lifetime_ns for order in young), default=0)

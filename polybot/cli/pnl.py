@@ -10,7 +10,7 @@ from pipeline.store.pnl import Books, read_books
 from pipeline.trading.pnl import LATER_MS, MINUTE_MS, Attribution, Key
 from polybot.cli.options import config_option, db_url_option, json_option
 from polybot.cli.output import Cell, Styled, print_json, print_table, show_dollars
-from polybot.cli.trading_words import SIMULATED, is_simulated, short_id
+from polybot.cli.trading_words import is_simulated, money_of, short_id
 
 _BY_MARKET = ("strategy", "mode", "market", "trades", "spread", "adverse 60 s", "inventory", "fees", "profit")
 
@@ -27,7 +27,7 @@ def command(by_market: bool, mode: str | None, strategy: str | None, as_json: bo
 
     profit = spread + adverse selection + inventory - fees. The spread is measured against the mid that each trade met, adverse selection
     is how far the mid went against the trades within a minute, inventory is all that came later. Rebates and rewards are estimates of what
-    the venue pays once a day and are not part of the profit. Profit of every mode but live is simulated.
+    the venue pays once a day and are not part of the profit. Profit is simulated; that of mode live is the offline venue's money.
 
     \b
     Example:
@@ -51,7 +51,7 @@ def command(by_market: bool, mode: str | None, strategy: str | None, as_json: bo
 
 def label(mode: str) -> str:
     """The mode, and that its profit is simulated where it is."""
-    return f"{mode} ({SIMULATED})" if is_simulated(mode) else mode
+    return f"{mode} ({money_of(mode)})"
 
 
 def amount_cell(value_e6: int | None) -> Cell:
@@ -78,6 +78,7 @@ def _lines(account: Attribution, marks: dict[Key, int]) -> list[list[Cell]]:
     lines += [
         ["inventory", amount_cell(account.inventory_e6(marks)), held],
         ["fees", amount_cell(-account.fees_e6), ""],
+        ["cash", amount_cell(account.cash_e6), "received less paid, fees included"],
         ["profit", amount_cell(pnl_e6), "spread + adverse selection 60 s + inventory - fees"],
         ["  realised", amount_cell(account.realised_e6), "before fees"],
         ["  of it by resolutions", amount_cell(account.settlement_e6), ""],

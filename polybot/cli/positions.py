@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
-from pipeline.base.units import format_e6
+from pipeline.base.config import load_config
+from pipeline.base.units import e6_of_decimal, format_e6
 from pipeline.messages.market import Market
 from pipeline.store.markets import stored_markets
 from pipeline.store.open import open_store
 from pipeline.store.pnl import Account, Books, read_books
 from pipeline.trading.positions import EventRisk, event_risks
 from polybot.cli.options import config_option, db_url_option, json_option
-from polybot.cli.output import Cell, print_json, print_table
+from polybot.cli.output import Cell, print_json, print_table, show_dollars
 from polybot.cli.pnl import amount_cell, label
 from polybot.cli.trading_words import is_simulated, short_id
 
@@ -28,12 +30,12 @@ _RISK = ("strategy", "mode", "event", "markets", "at most one Yes", "complete se
 @json_option
 @config_option
 @db_url_option
-def command(show_all: bool, mode: str | None, strategy: str | None, as_json: bool, config_path: object, db_url: str) -> None:
+def command(show_all: bool, mode: str | None, strategy: str | None, as_json: bool, config_path: Path | None, db_url: str) -> None:
     """Show what is held of each outcome, what it cost and what it is worth, and what each event could lose.
 
     A complete set is a share of every outcome of a market: it pays a dollar whatever happens. The worst case counts on at most one
     market of a neg-risk event resolving Yes; "if one is Yes" is the worst case if exactly one does. A 50/50 resolution is not covered.
-    Positions of every mode but live are simulated.
+    Positions are simulated; those of mode live are the offline venue's.
 
     \b
     Example:
@@ -42,9 +44,14 @@ def command(show_all: bool, mode: str | None, strategy: str | None, as_json: boo
     with open_store(db_url, read_only=True) as store, store.connect() as conn:
         books = read_books(conn, mode=mode, strategy=strategy)
         markets = {market.market_id: market for market in stored_markets(conn)}
+    # All strategies trade from one balance, so that there is none of a single one.
+    starting = load_config(config_path).settings.paper.starting_cash_usdc
+    on_paper = [account.cash_e6 for (_, of_mode), account in books.accounts.items() if of_mode == "paper"]
+    cash_e6 = e6_of_decimal(starting) + sum(on_paper) if on_paper and strategy is None else None
     risks = {account: event_risks(markets.values(), _held(books, account)) for account in sorted(books.accounts)}
     if as_json:
-        print_json({"positions": _objects(books, markets, show_all), "events": _risk_objects(risks)})
+        shown = {"positions": _objects(books, markets, show_all), "events": _risk_objects(risks)}
+        print_json(shown | ({} if cash_e6 is None else {"paper_cash": format_e6(cash_e6), "paper_starting_cash": str(starting)}))
         return
     rows = _rows(books, markets, show_all)
     print_table(_COLUMNS, rows, right=_COLUMNS[4:], empty=f"Nothing is held in {db_url}. `polybot pnl` shows what was traded.")
@@ -52,6 +59,8 @@ def command(show_all: bool, mode: str | None, strategy: str | None, as_json: boo
     if lines:
         click.echo()
         print_table(_RISK, lines, right=("markets", "complete sets", "could lose", "if one is Yes"))
+    if cash_e6 is not None:
+        click.echo(f"\nCash on paper: {show_dollars(cash_e6)} of the {show_dollars(e6_of_decimal(starting))} it began with.")
 
 
 def _held(books: Books, account: Account) -> list[tuple[str, int, int]]:

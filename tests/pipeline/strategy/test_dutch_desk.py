@@ -154,7 +154,8 @@ def test_a_yes_set_below_a_dollar_is_bought_leg_by_leg() -> None:
         (f"{name}-yes", "BUY", 300_000, 50 * ONE_E6) for name in "abc"
     ]
     assert all(order.order_type == "FAK" and not order.post_only for order in bench.orders())
-    assert bench.told() == [(True, "50 YES sets of 3 legs cost 45 and pay 50 or more if exactly one resolves Yes")]
+    uncovered = "a 50/50 resolution, which pays half a dollar a share, is not covered"
+    assert bench.told() == [(True, f"50 YES sets of 3 legs cost 45 and pay 50 or more if exactly one resolves Yes; {uncovered}")]
     assert bench.ends() == [("complete", 5 * ONE_E6)]
 
 

@@ -170,6 +170,8 @@ def test_positions_show_sets_and_the_worst_case(db_url: str) -> None:
     ]
     (event,) = told["events"]
     assert (event["title"], event["complete_sets"], event["could_lose"]) == ("Cup", {"0xa": "10"}, "0.1")
+    spent = sum(Decimal(row["cash"]) for row in json.loads(ask("pnl", "--db-url", db_url, "--json"))["accounts"])
+    assert (told["paper_starting_cash"], Decimal(told["paper_cash"])) == ("10000", 10_000 + spent)
     everything = json.loads(ask("positions", "--db-url", db_url, "--json", "--all"))
     assert ("0xb", "0") in [(row["market_id"], row["shares"]) for row in everything["positions"]]
     told = ask("positions", "--db-url", db_url)
