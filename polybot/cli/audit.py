@@ -15,7 +15,7 @@ from pipeline.store.rows import AuditRow
 from pipeline.store.trading import list_audits
 from polybot.cli.options import config_option, db_url_option, json_option
 from polybot.cli.output import Cell, Styled, print_json, print_line, print_table
-from polybot.cli.trading_words import SIMULATED, is_simulated, short_id, show_time
+from polybot.cli.trading_words import is_simulated, money_of, short_id, show_time
 
 _COLUMNS = ("time", "plan_id", "strategy", "mode", "market", "intents", "acks", "duration_ms", "outcome", "reason")
 _COLOURS = {
@@ -89,7 +89,7 @@ def show_command(plan_id: str, as_json: bool, config_path: object, db_url: str) 
 
 def page(audit: AuditRow) -> list[str]:
     """The lines that tell one decision: when, why, what was seen, what was done, what came back, and how a plan of several legs ended."""
-    label = f" ({SIMULATED})" if is_simulated(audit.mode) else ""
+    label = f" ({money_of(audit.mode)})"
     acks = json.loads(audit.acks)
     ends = [ack for ack in acks if ack["action"] == "end"]
     return [

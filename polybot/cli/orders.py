@@ -12,7 +12,7 @@ from pipeline.store.rows import OrderRow, PnlRow
 from pipeline.store.trading import list_orders, pnl
 from polybot.cli.options import config_option, db_url_option, json_option
 from polybot.cli.output import Cell, Styled, print_json, print_table
-from polybot.cli.trading_words import SIMULATED, is_simulated, short_id, show_time
+from polybot.cli.trading_words import is_simulated, money_of, short_id, show_time
 
 _COLUMNS = ("time", "order", "mode", "market", "outcome", "side", "price", "size", "filled", "status", "reason")
 _COLOURS = {"matched": "green", "partially_filled": "green", "live": "cyan", "rejected": "red", "unknown": "red"}
@@ -57,7 +57,7 @@ def command(
 def profit_line(row: PnlRow) -> str:
     """One strategy's profit in words, labelled where it is simulated."""
     total = "unknown (a held outcome has no mid)" if row.pnl_e6 is None else f"{format_e6(row.pnl_e6)} USDC"
-    label = f" ({SIMULATED})" if is_simulated(row.mode) else ""
+    label = f" ({money_of(row.mode)})"
     return (
         f"PnL{label} of {row.strategy}, mode {row.mode}: {total} from {row.fills} fills "
         f"(bought {format_e6(row.bought_e6)}, sold {format_e6(row.sold_e6)}, fees {format_e6(row.fees_e6)})"

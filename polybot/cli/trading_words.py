@@ -8,9 +8,17 @@ SIMULATED = "simulated"
 _LONGEST_ID = 14
 
 
+OFFLINE_MONEY = "the offline venue's money"
+
+
 def is_simulated(mode: str) -> bool:
-    """No money changed hands: every mode but live."""
-    return mode != "live"
+    """No real money changed hands. True of every mode: live orders go to the offline venue alone."""
+    return True
+
+
+def money_of(mode: str) -> str:
+    """What stands behind a profit of this mode."""
+    return OFFLINE_MONEY if mode == "live" else SIMULATED
 
 
 def show_time(ts_ms: int) -> str:
