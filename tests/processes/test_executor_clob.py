@@ -208,6 +208,8 @@ class World:
     def __init__(self) -> None:
         self.venue = ScriptedVenue()
         self.journal: list[Message] = []
+        self.segment: list[Message] = []  # a checkpoint and what follows, as a start reads it
+        self.heard = 0
         self.said: list[Message] = []
         self.wire: list[VenueRequest] = []
         self.sent: list[VenueRequest] = []
@@ -226,7 +228,8 @@ class World:
         self.wire, self.back, self.die_after = [], [], None
         self.relayer = ClobRelayer(signed)
         self.stage = Executor(self.relayer, LIMITS, "live", books_wait_ns=0)
-        self.stage.recover(list(self.journal))
+        self.stage.recover(list(self.segment))
+        self.segment = [self.stage.checkpoint(self.now_ns)]
         self._feed(self.stage.start(self.now_ns))
         self._hear(MarketUniverse(ts_ns=self.now_ns, markets=(MARKET,)))
         self._hear(Committed(ts_ns=self.now_ns, producer="executor", seq=0))
@@ -237,6 +240,7 @@ class World:
         for msg in messages:
             if isinstance(msg, DURABLE):
                 self.journal.append(msg)
+                self.segment.append(msg)
             elif isinstance(msg, VenueRequest):
                 self.wire.append(msg)
                 self.sent.append(msg)
@@ -252,6 +256,9 @@ class World:
             self._feed(self.stage.handle(msg, self.now_ns))
         except Died:
             self.begin()
+        self.heard += 1
+        if self.heard % 5 == 0:
+            self.segment = [self.stage.checkpoint(self.now_ns)]
 
     def tick(self, ns: int) -> None:
         end_ns = self.now_ns + ns
@@ -382,10 +389,11 @@ class World:
         for name, intent in intents.items():
             held = self.venue.held_e6(name) if name in self.venue.orders else 0
             assert booked[intent.client_order_id] == held, (intent.client_order_id, booked[intent.client_order_id], held)
-        again = Executor(ClobRelayer(signed), LIMITS, "live")
-        again.recover(list(self.journal))
-        assert again.ledger.shown() == self.stage.ledger.shown()
-        assert again.ledger.portfolio.shown() == self.stage.ledger.portfolio.shown()
+        for records in (self.journal, self.segment):
+            again = Executor(ClobRelayer(signed), LIMITS, "live")
+            again.recover(list(records))
+            assert again.ledger.shown() == self.stage.ledger.shown()
+            assert again.ledger.portfolio.shown() == self.stage.ledger.portfolio.shown()
 
     @property
     def _seen(self) -> set[tuple[str, str]]:
