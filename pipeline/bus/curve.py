@@ -113,9 +113,12 @@ class Gatekeeper:
         self._thread.start()
 
     def _serve(self, socket: zmq.Socket[bytes]) -> None:
-        while not self._stopped.is_set():
-            if socket.poll(_TURN_MS):
-                socket.send_multipart(self._answer(socket.recv_multipart()))
+        try:
+            while not self._stopped.is_set():
+                if socket.poll(_TURN_MS):
+                    socket.send_multipart(self._answer(socket.recv_multipart()))
+        except zmq.ZMQError:
+            pass  # the context was ended with the socket open: there is nobody left to let in
         socket.close(linger=0)
 
     def _answer(self, asked: list[bytes]) -> list[bytes]:

@@ -76,12 +76,16 @@ class Wires:
         self._keys = transport.keys
         self._gatekeeper = None if transport.keys is None else Gatekeeper(context, transport.keys)
         chosen = None if only is None else frozenset(only)
-        for stream in sends(role):
-            if chosen is None or stream.name in chosen:
-                self._open_sender(stream, transport.address(stream.name), context)
-        for stream in receives(role):
-            if chosen is None or stream.name in chosen:
-                self._open_receiver(stream, transport.address(stream.name), context, (topics or {}).get(stream.name))
+        try:
+            for stream in sends(role):
+                if chosen is None or stream.name in chosen:
+                    self._open_sender(stream, transport.address(stream.name), context)
+            for stream in receives(role):
+                if chosen is None or stream.name in chosen:
+                    self._open_receiver(stream, transport.address(stream.name), context, (topics or {}).get(stream.name))
+        except PortInUse:
+            self.close()
+            raise
 
     # --- out -------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from pipeline.base.errors import BadInput
+from pipeline.base.errors import BadInput, PortInUse
 from pipeline.base.settings import BusSection
 from pipeline.bus.curve import PUBLIC, SECRET, CurveKeys, create_keys, read_keys
 from pipeline.bus.stage import Arrival, Identity
@@ -164,3 +164,11 @@ def test_a_plain_pipeline_stays_plain(contexts: list[Context], base_port: int) -
             if supervisor.receive(20, 10):
                 return
     raise AssertionError("nothing was heard")
+
+
+def test_an_address_that_is_taken_leaves_nothing_open(contexts: list[Context], base_port: int) -> None:
+    guarded = Transport("tcp", base_port=base_port, keys=CurveKeys(*zmq.curve_keypair()))
+    with Wires("executor", Identity("s", "r", "executor"), guarded, contexts[0]):
+        with pytest.raises(PortInUse):
+            Wires("executor", Identity("s", "r", "executor"), guarded, contexts[1])
+        contexts[1].term()  # would wait for a socket that is still open
