@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from pipeline.messages.orders import Decision, OrderStatus, OrderType, PlaceOrder, PlanOrder, Side
+from pipeline.messages.market import Side
+from pipeline.messages.orders import Decision, OrderStatus, OrderType, PlaceOrder, PlanOrder
 from pipeline.messages.records import AuditRecord, Checkpoint, FillRecord, OrderRecord
 from pipeline.trading.open_plans import REMEMBERED, OpenPlans
 
