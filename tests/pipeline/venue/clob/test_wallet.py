@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 
 import pytest
 
@@ -74,3 +76,11 @@ def test_credentials_are_whole_or_none() -> None:
     assert found is not None and (found.key, found.secret, found.passphrase) == ("a", "b", "c")
     with pytest.raises(BadInput, match="belong together"):
         credentials_of(SecretsSection(api_key="a"))
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    program = (
+        "import sys; sys.modules['eth_keys'] = None\nfrom pipeline.venue.clob.wallet import offline_wallet\noffline_wallet()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert done.stderr.splitlines()[-1].endswith("which is not installed: run `uv sync --extra live`")
