@@ -8,6 +8,7 @@ fall back on should the newest checkpoint be damaged.
 
 from __future__ import annotations
 
+import glob
 import io
 import os
 from collections.abc import Sequence
@@ -58,8 +59,10 @@ class JournalFiles:
         self.path = path
         self._session_id, self._segment_bytes, self._sync, self._step = session_id, segment_bytes, sync, step
         self._archiver, self._runs = Archiver(runs), runs
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for left in path.parent.glob(f"{path.name}.??????.new"):
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            sync_folder(path.parent.parent)
+        for left in path.parent.glob(f"{glob.escape(path.name)}.??????.new"):
             left.unlink()
         self._segments = [read_segment(file) for file in segment_files(path)]
         ids = {segment.journal_id for segment in self._segments if segment.journal_id}
@@ -159,6 +162,8 @@ class JournalFiles:
         base_seq = self.seq if base_seq is None else base_seq
         head = Head(self.id, number, base_seq, self._session_id, run_id, now_ns, base_seq > self.seq)
         target = segment_path(self.path, number)
+        if target.exists():
+            raise DamagedJournal(f"{target} exists already; move it away if it does not belong to {self.path.name}")
         new = target.with_name(f"{target.name}.new")
         self._step("write the segment")
         data = new_segment(head, producer, checkpoint, [frame for _, frame in frames])

@@ -7,6 +7,7 @@ A segment is a magic line, then frames: its ``Head``, a ``Checkpoint``, and the 
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import zlib
@@ -120,7 +121,7 @@ def base_name(path: Path) -> str:
 
 def segment_files(base: Path) -> list[Path]:
     """The segments of a journal that are not archived, oldest first."""
-    numbered = [path for path in base.parent.glob(f"{base.name}.??????") if segment_number(path)]
+    numbered = [path for path in base.parent.glob(f"{glob.escape(base.name)}.??????") if segment_number(path)]
     return ([base] if base.is_file() else []) + sorted(numbered, key=segment_number)
 
 

@@ -249,6 +249,11 @@ def test_zeros_behind_the_last_record_are_a_torn_tail(tmp_path: Path) -> None:
     assert Producer(tmp_path / "j").state == numbers(2)
 
 
+def test_a_database_with_a_strange_name_has_its_journal_too(tmp_path: Path) -> None:
+    built(tmp_path / "executor-my[db]*-1.journal", [1, 1])
+    assert Producer(tmp_path / "executor-my[db]*-1.journal").state == numbers(2)
+
+
 def test_segments_of_two_journals_are_not_mixed(tmp_path: Path) -> None:
     built(tmp_path / "a", [1, 1])
     built(tmp_path / "b", [1, 1])
