@@ -260,7 +260,7 @@ class Writer(Stage):
             self._counts["degraded"] += 1
             self._degraded_ns = now_ns
         self._state, self._reason = state, failure.text
-        get_logger().error(events.PERSISTENCE_DEGRADED, reason=failure.reason, advice=failure.advice)
+        get_logger().error(events.PERSISTENCE_DEGRADED, reason=failure.reason, code=failure.code, advice=failure.advice)
         return [self._standing()]
 
     def _healed(self, now_ns: int) -> list[Message]:

@@ -12,11 +12,12 @@ from sqlalchemy.exc import DBAPIError
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """``heals``: the same file may be written again later; otherwise it is damaged and is not to be touched."""
+    """``heals``: the same file may be written again later; otherwise it is damaged and is not to be touched. ``code`` is SQLite's name."""
 
     reason: str
     advice: str
     heals: bool = True
+    code: str = ""
 
     @property
     def text(self) -> str:
@@ -27,7 +28,7 @@ class Failure:
 _KINDS: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_FULL: ("disk full", "make room on the disk of {file}"),
     sqlite3.SQLITE_IOERR: (
-        "disk error ({name})",
+        "disk error",
         "look at the disk of {file}: its health, its quota, the limit on the size of files",
     ),
     sqlite3.SQLITE_BUSY: ("database locked", "end the other program that writes to {file}"),
@@ -52,8 +53,15 @@ def failure_of(error: DBAPIError | sqlite3.Error, path: Path | None) -> Failure 
     name = cast(str, getattr(orig, "sqlite_errorname", ""))
     file = "the database in memory" if path is None else str(path)
     if code & 0xFF in _DAMAGED:
-        return Failure(f"{file} is damaged ({name})", DAMAGE_ADVICE, heals=False)
+        return Failure(f"{file} is damaged ({name})", DAMAGE_ADVICE, heals=False, code=name)
     kind = _KINDS.get(code & 0xFF)
     if kind is None:
         return None
-    return Failure(kind[0].format(name=name), kind[1].format(file=file))
+    return Failure(kind[0], kind[1].format(file=file), code=name)
+
+
+def unreadable(error: DBAPIError, path: Path) -> str:
+    """The line about a file that cannot be read as a database: damaged, or never one."""
+    damaged = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT
+    advice = "look with `polybot db check`, and put a backup in its place" if damaged else "give another --db-url"
+    return f"{path}: cannot be read as a database: {error.orig}; {advice}"

@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from pipeline.base.errors import BadInput, WrongDatabase
 from pipeline.store import migrate
-from pipeline.store.failures import failure_of
+from pipeline.store.failures import failure_of, unreadable
 from pipeline.store.leftovers import take_away_empty_wal
 from pipeline.store.lock import WriterLock
 from pipeline.store.runs import next_run_id
@@ -184,7 +184,7 @@ def _open_for_reading(db_url: str, path: Path, venue: str | None) -> Store:
         raise BadInput(f"{path}: cannot be read: {error.orig}") from None
     except DatabaseError as error:
         store.close()
-        raise WrongDatabase(f"{path}: cannot be read as a database: {error.orig}; give another --db-url") from None
+        raise WrongDatabase(unreadable(error, path)) from None
     except WrongDatabase:
         store.close()
         raise
@@ -232,7 +232,7 @@ def _check_before_writing(path: Path) -> None:
     except OperationalError:
         return  # cannot be read just now (an unfinished transaction to recover): it is checked again under the lock
     except DatabaseError as error:
-        raise WrongDatabase(f"{path}: cannot be read as a database: {error.orig}; give another --db-url") from None
+        raise WrongDatabase(unreadable(error, path)) from None
     finally:
         engine.dispose()
 
