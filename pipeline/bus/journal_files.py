@@ -172,13 +172,15 @@ class JournalFiles:
                 file.write(data)
                 file.flush()
                 self._step("sync the segment")
-                os.fsync(file.fileno())
+                if self._sync:
+                    os.fsync(file.fileno())
         except OSError as error:
             raise _unwritable(self.path, error) from error
         self._step("name the segment")
         new.replace(target)
         self._step("sync the folder")
-        sync_folder(target.parent)
+        if self._sync:
+            sync_folder(target.parent)
         self._step("append to the segment")
         self._close_last()
         opened = Segment(target, number, len(data), self.id, head, None, base_seq, end=len(data))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -122,21 +121,22 @@ def test_a_journal_of_a_single_file_that_gets_no_checkpoint_is_gone_on_with(tmp_
     assert segment_files(tmp_path / "j") == [tmp_path / "j"]
 
 
-def test_the_last_segment_cut_at_any_byte_gives_every_whole_record_back(tmp_path: Path) -> None:
-    built(tmp_path / "whole" / "j", [2, 3])
-    last = segment_files(tmp_path / "whole" / "j")[-1]
+def test_the_last_segment_cut_at_any_byte_gives_every_whole_record_back_and_is_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    built(path, [2, 2])
+    last = segment_files(path)[-1]
     data = last.read_bytes()
     ends = [entry.offset + 8 + len(entry.frame) for entry in read_segment(last).entries]
     for cut in range(len(data) + 1):
-        shutil.copytree(tmp_path / "whole", tmp_path / "cut", dirs_exist_ok=True)
-        (tmp_path / "cut" / last.name).write_bytes(data[:cut])
-        producer = Producer(tmp_path / "cut" / "j")
+        last.write_bytes(data[:cut])
+        producer = Producer(path)
         assert producer.state == numbers(2 + sum(end <= cut for end in ends))
         producer.rotate()
         producer.record()
         producer.files.close()
-        assert Producer(tmp_path / "cut" / "j").state == producer.state
-        shutil.rmtree(tmp_path / "cut")
+        if cut % 16 == 0:
+            assert Producer(path).state == producer.state
+        segment_files(path)[-1].unlink()
 
 
 @pytest.mark.parametrize("died_at", OPEN_STEPS)
