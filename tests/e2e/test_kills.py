@@ -1,0 +1,31 @@
+"""Processes killed at random while they trade: venue, journal and database agree row by row, whatever died when."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.kill_trial import KillTrial
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_nothing_is_lost_doubled_or_altered_by_fifteen_kills(tmp_path: Path, seed: int) -> None:
+    report = KillTrial(tmp_path, seed).run(15)
+    print(report.told())
+    assert report.differences == []
+    assert (report.exit_code, report.integrity, report.kills.total()) == (0, "ok", 15)
+    assert report.orders > 20
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7_200)
+def test_nothing_is_lost_doubled_or_altered_by_a_thousand_kills(tmp_path: Path) -> None:
+    report = KillTrial(tmp_path, seed=1_000).run(1_000)
+    print(report.told())
+    assert report.differences == []
+    assert (report.exit_code, report.integrity) == (0, "ok")
