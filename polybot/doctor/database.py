@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import DatabaseError
-
 from pipeline.base.errors import BadInput, WrongDatabase
 from pipeline.base.units import NS_PER_MS
+from pipeline.store.last_hour import UNREADABLE, last_hour, quick_check
 from pipeline.store.leftovers import wal_of
 from pipeline.store.lock import WriterLock
 from pipeline.store.migrate import HEAD
-from pipeline.store.open import open_store
+from pipeline.store.open import Store, open_store
 from pipeline.store.status import latest_book_states
 from pipeline.store.url import path_of_url
 from polybot.doctor.finding import Finding, Patient, show_bytes, show_seconds
@@ -38,25 +35,25 @@ def database_findings(patient: Patient) -> Iterator[Finding]:
         return
     yield from _writer_findings(path)
     try:
-        with open_store(patient.db_url, read_only=True) as store, store.connect() as conn:
+        with open_store(patient.db_url, read_only=True) as store:
             yield Finding("schema", "ok", f"{path}: revision {HEAD}, data of venue {store.venue or 'none yet'}")
-            yield _integrity(conn, path)
-            yield _coverage(conn, patient)
+            yield _integrity(store, path)
+            yield _coverage(store, patient)
     except WrongDatabase as error:
         older = "migrates an older one" in str(error)
         todo = "start `polybot up`, which migrates it" if older else "give another --db-url, or restore a backup"
         yield Finding("schema", "warning" if older else "problem", str(error), todo)
     except BadInput as error:
         yield Finding("database", "problem", str(error), "see that the file and its folder can be read")
-    except (DatabaseError, sqlite3.Error) as error:
+    except UNREADABLE as error:
         yield Finding("integrity", "problem", f"{path}: cannot be read: {getattr(error, 'orig', error)}", "restore a backup")
 
 
-def _integrity(conn: Connection, path: Path) -> Finding:
+def _integrity(store: Store, path: Path) -> Finding:
     """SQLite's quick check: every page, without comparing indexes to tables."""
-    told = [str(row[0]) for row in conn.exec_driver_sql("PRAGMA quick_check(3)")]
+    told = quick_check(store)
     size = show_bytes(path.stat().st_size)
-    if told == ["ok"]:
+    if not told:
         return Finding("integrity", "ok", f"{path}: {size}, quick check ok")
     return Finding("integrity", "problem", f"{path}: {'; '.join(told)[:300]}", "stop the pipeline and restore a backup")
 
@@ -79,25 +76,16 @@ def _writer_findings(path: Path) -> Iterator[Finding]:
         yield Finding("writer lock", "warning", text, "nothing: the next writer takes them in; never delete it")
 
 
-def _coverage(conn: Connection, patient: Patient) -> Finding:
+def _coverage(store: Store, patient: Patient) -> Finding:
     """The feed in the last hour: proved books, hash checks, gaps."""
     since_ns = patient.now_ns - HOUR_NS
-    since_ms = since_ns // NS_PER_MS
-    last_ms = conn.exec_driver_sql("SELECT max(last_update_ts_ms) FROM market_status").scalar() or 0
-    if last_ms < since_ms:
-        return _no_feed(patient, last_ms)
-    states = [state for state in latest_book_states(conn) if state.is_watched or not patient.runs]
+    hour = last_hour(store, since_ns)
+    if hour.last_ms < since_ns // NS_PER_MS:
+        return _no_feed(patient, hour.last_ms)
+    with store.connect() as conn:
+        states = [state for state in latest_book_states(conn) if state.is_watched or not patient.runs]
     good = sum(state.state in _GOOD for state in states)
-    done, matched, undecided = conn.exec_driver_sql(
-        "SELECT coalesce(sum(done), 0), coalesce(sum(matched), 0), coalesce(sum(undecided), 0) FROM hash_checks WHERE ts_ms >= ?",
-        (since_ms,),
-    ).one()
-    gaps, lost_ns = conn.exec_driver_sql(
-        "SELECT count(*), coalesce(sum(CASE WHEN end_ns > start_ns THEN end_ns - start_ns ELSE 0 END), 0) "
-        "FROM feed_gaps WHERE start_ns >= ?",
-        (since_ns,),
-    ).one()
-    missed = done - matched - undecided
+    done, matched, missed, gaps, lost_ns = hour.checks, hour.matched, hour.missed, hour.gaps, hour.lost_ns
     text = f"last hour: {good} of {len(states)} books proved, {matched:,} of {done:,} hash checks matched, {gaps:,} gaps"
     text += f" of {show_seconds(lost_ns)} in all" if gaps else ""
     bad = (missed and missed * 100 > done) or (patient.runs and states and good * 2 < len(states))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy.exc import DatabaseError
-
 from pipeline.base.errors import BadInput, PolybotError
 from pipeline.bus.compose import journal_path
 from pipeline.bus.journal_segments import Segment, base_name, read_segment, segment_files
 from pipeline.bus.topology import EXECUTOR
 from pipeline.store.journal import last_seq
+from pipeline.store.last_hour import UNREADABLE
 from pipeline.store.open import open_store
 from pipeline.store.url import path_of_url
 from polybot.doctor.finding import Finding, Patient
@@ -74,5 +73,7 @@ def _stored(patient: Patient, producer: str) -> int | None:
     try:
         with open_store(patient.db_url, read_only=True) as store, store.connect() as conn:
             return last_seq(conn, producer)
-    except (BadInput, DatabaseError):
+    except BadInput:
+        return None
+    except UNREADABLE:
         return None
