@@ -124,7 +124,7 @@ def test_roles_that_are_silent_down_or_dropping_are_told(place):
     with place.supervisor("writer") as supervisor:
         now_ns = time.time_ns()
         roles = (
-            RoleHealth("writer", "running", 1, beat_ns=now_ns - 3_000_000_000_000),
+            RoleHealth("writer", "running", 1, beat_ns=now_ns - 3_000_000_000_000, counts={"degraded": 1}),
             RoleHealth("strategy", "running", 2, beat_ns=now_ns - 6_000_000_000, counts={"dropped": 7}),
             RoleHealth("gateway", "waiting", None, restarts=1, last_death="SIGKILL: no output"),
             RoleHealth("executor", "running", 3, restarts=1, beat_ns=now_ns, last_death="SIGKILL: no output"),
@@ -133,7 +133,9 @@ def test_roles_that_are_silent_down_or_dropping_are_told(place):
         code, found = place.findings()
     assert code == 1
     told = found["heartbeats"]
-    assert [status for status, _ in told] == ["problem", "warning", "warning", "problem", "warning"]
+    assert [status for status, _ in told] == ["problem", "problem", "warning", "warning", "problem", "warning"]
+    assert "persistence degraded" in told[1][1]
+    del told[1]
     assert told[2][1] == "strategy has dropped 7 samples or late commands; records of orders and fills never are"
     assert told[3][1] == "gateway is down (SIGKILL: no output)"
     assert told[4][1].endswith("1 restarts, the last after: SIGKILL: no output")
