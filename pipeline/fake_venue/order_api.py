@@ -23,6 +23,7 @@ from pipeline.fake_venue.order_answers import Dropped, Late, json_reply, page, r
 from pipeline.fake_venue.order_faults import OrderFaults
 from pipeline.fake_venue.order_wire import INVALID_PAYLOAD, OrderPost, read_json
 from pipeline.fake_venue.signatures import EXCHANGE, NEG_RISK_EXCHANGE, signer_of_auth
+from pipeline.fake_venue.user_order import UserOrder
 from pipeline.fake_venue.user_orders import UserOrders
 from pipeline.fake_venue.venue_mode import VenueMode
 
@@ -141,17 +142,7 @@ class OrderApi:
     def _post_order(self, asked: Asked) -> Any:
         caller = self._trading(asked, places=True)
         order = self.orders.place(read_json(asked.body), caller, asked.now_ns, self._check_trade(asked.now_ns))
-        reply = order.reply()
-        seconds = self.faults.strikes("ack-lost-then-filled")
-        if seconds is not None:
-            fill_ns = asked.now_ns + seconds * NS_PER_S
-            self.orders.timers.at(fill_ns, lambda at_ns: _ignore(self.orders.fill(order.order_id, None, at_ns)))
-            return Dropped()
-        seconds = self.faults.strikes("ack-late-after-fill-event")
-        if seconds is not None:
-            self.orders.fill(order.order_id, None, asked.now_ns)
-            return Late(seconds, reply)
-        return reply
+        return self._acknowledged([order], order.reply(), asked.now_ns)
 
     def _post_orders(self, asked: Asked) -> Any:
         caller = self._trading(asked, places=True)
@@ -160,14 +151,30 @@ class OrderApi:
             raise Refused(400, INVALID_PAYLOAD)
         check = self._check_trade(asked.now_ns)
         replies: list[dict[str, Any]] = []
+        placed: list[UserOrder] = []
         for post in posts:
             try:
                 if self.faults.strikes("reject-inside-batch") is not None:
                     raise Refused(400, "not enough balance / allowance")
-                replies.append(self.orders.place(post, caller, asked.now_ns, check).reply())
+                placed.append(self.orders.place(post, caller, asked.now_ns, check))
+                replies.append(placed[-1].reply())
             except Refused as refused:
                 replies.append(refused_entry(refused.text))
-        return replies
+        return self._acknowledged(placed, replies, asked.now_ns)
+
+    def _acknowledged(self, placed: list[UserOrder], reply: Any, now_ns: int) -> Any:
+        """The reply to a call that has placed orders, unless a fault delays it or loses it."""
+        if placed and (seconds := self.faults.strikes("ack-lost-then-filled")) is not None:
+            self.orders.timers.at(now_ns + seconds * NS_PER_S, lambda at_ns: self._fill(placed, at_ns))
+            return Dropped()
+        if placed and (seconds := self.faults.strikes("ack-late-after-fill-event")) is not None:
+            self._fill(placed, now_ns)
+            return Late(seconds, reply)
+        return reply
+
+    def _fill(self, placed: list[UserOrder], now_ns: int) -> None:
+        for order in placed:
+            self.orders.fill(order.order_id, None, now_ns)
 
     def _cancel_order(self, asked: Asked) -> Any:
         return self._cancel(asked, lambda caller: [_field(read_json(asked.body), "orderID")])
@@ -289,7 +296,3 @@ def _field(content: Any, name: str) -> str:
 def _is_of(body: dict[str, Any], wanted: Any) -> bool:
     """The body has what is asked for, of its id, market and token."""
     return all(not wanted.get(name) or body[name] == wanted[name] for name in ("id", "market", "asset_id"))
-
-
-def _ignore(_: object) -> None:
-    """A timer has no use for what it did."""

@@ -15,8 +15,8 @@ from pipeline.fake_venue.user_orders import UserOrders
 from pipeline.fake_venue.venue_mode import VenueMode
 
 FAULTS = {
-    "ack-lost-then-filled": "the next order is taken, its reply is lost with the connection, then it is filled (seconds=1, count=1)",
-    "ack-late-after-fill-event": "the next order is taken and filled at once, its reply comes later (seconds=2, count=1)",
+    "ack-lost-then-filled": "the next order or batch is taken, its reply lost with the connection, then it is filled (seconds=1, count=1)",
+    "ack-late-after-fill-event": "the next order or batch is taken and filled at once, its reply comes later (seconds=2, count=1)",
     "duplicate-trade-messages": "the next trade messages of the user channel come twice (count=1)",
     "trade-failed": "the next trades are matched, retried and fail on the chain (count=1)",
     "reject-inside-batch": "the next orders that come in a batch are refused inside a 200 (count=1)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,15 @@ def test_every_fault_of_trading_can_be_started_by_its_name(desk: Desk) -> None:
         with pytest.raises(ValueError, match=r"takes no|expected a whole number"):
             desk.start_fault(name, {"link": "1"} if not OPTIONS[name] else {OPTIONS[name][0]: "many"})
     assert len(desk.faults.running(desk.orders.exchange.now_ns)) >= 6
+
+
+def test_trade_messages_can_come_twice(desk: Desk, trader: Any) -> None:
+    order = trader.place(desk.orders.exchange.markets[1].spec.token_ids[0], "BUY", "0.03", "10")
+    desk.start_fault("duplicate-trade-messages", {})
+    desk.orders.fill(order.order_id, None, trader.now_ns)
+    told = desk.faults.outgoing(desk.orders.events)
+    assert [word.body["type"] for word in told] == ["TRADE", "TRADE", "UPDATE"] and told[0] == told[1]
+    assert desk.faults.outgoing(desk.orders.events) == desk.orders.events
 
 
 def test_the_document_lists_the_faults_of_trading_in_their_own_words() -> None:

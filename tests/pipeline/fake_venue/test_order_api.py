@@ -92,8 +92,11 @@ def client(_client: Client) -> Iterator[Client]:
 
 
 def heard(link: ClientConnection) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(link.recv(timeout=5))
-    return body
+    """The next word that is not of the later life of an earlier trade."""
+    while True:
+        body: dict[str, Any] = json.loads(link.recv(timeout=5))
+        if body["status"] not in ("MINED", "CONFIRMED"):
+            return body
 
 
 # --- who asks
@@ -189,7 +192,7 @@ def test_a_restart_answers_425_and_leaves_the_orders_alone(client: Client) -> No
     order_id = client.place()
     client.http.post("/admin/venue-state/restarting", params={"seconds": 60})
     answer = client.ask("POST", "/order", client.order())
-    assert (answer.status_code, answer.headers["Retry-After"]) == (425, "60")
+    assert answer.status_code == 425 and 50 < int(answer.headers["Retry-After"]) <= 60
     assert client.ask("DELETE", "/cancel-all").status_code == 425
     assert client.status(order_id) == "LIVE"
 
@@ -198,7 +201,7 @@ def test_after_a_restart_only_orders_that_rest_are_taken(client: Client) -> None
     client.http.post("/admin/venue-state/post_only", params={"seconds": 30})
     answer = client.ask("POST", "/order", client.order("0.99", "5"))
     assert answer.status_code == 503
-    assert (answer.json()["code"], answer.json()["retry_after_seconds"]) == ("post_only_mode", 30)
+    assert answer.json()["code"] == "post_only_mode" and 20 < answer.json()["retry_after_seconds"] <= 30
     assert client.place()
 
 
@@ -248,11 +251,22 @@ def test_an_order_whose_reply_is_lost_is_there_and_is_filled(client: Client) -> 
         with pytest.raises(httpx.TransportError):
             client.ask("POST", "/order", body)
         placed = heard(link)
-        assert placed["status"] == "LIVE" and client.status(placed["id"]) == "LIVE"
+        assert placed["status"] == "LIVE"
         again = client.ask("POST", "/order", body)
         assert (again.status_code, "Duplicated" in again.text) == (400, True)
         assert [heard(link)["event_type"], heard(link)["status"]] == ["trade", "MATCHED"]
     assert client.status(placed["id"]) == "MATCHED"
+
+
+def test_the_reply_to_a_batch_can_be_lost_too(client: Client) -> None:
+    bodies = [client.order(), client.order()]
+    client.fault("ack-lost-then-filled", seconds=1)
+    with client.listening() as link:
+        with pytest.raises(httpx.TransportError):
+            client.ask("POST", "/orders", bodies)
+        placed = [heard(link)["id"], heard(link)["id"]]
+    assert {client.status(order_id) for order_id in placed} <= {"LIVE", "MATCHED"}
+    assert ["Duplicated" in entry["errorMsg"] for entry in client.ask("POST", "/orders", bodies).json()] == [True, True]
 
 
 def test_a_fill_can_be_heard_of_before_the_reply(client: Client) -> None:
@@ -263,14 +277,6 @@ def test_a_fill_can_be_heard_of_before_the_reply(client: Client) -> None:
     assert (answer["status"], client.status(answer["orderID"])) == ("live", "MATCHED")
 
 
-def test_trade_messages_can_come_twice(client: Client) -> None:
-    client.fault("duplicate-trade-messages")
-    with client.listening() as link:
-        client.http.post(f"/admin/fill/{client.place()}")
-        told = [heard(link) for _ in range(4)]
-    assert [word["type"] for word in told] == ["PLACEMENT", "TRADE", "TRADE", "UPDATE"] and told[1] == told[2]
-
-
 def test_a_batch_can_be_refused_inside_a_200(client: Client) -> None:
     client.fault("reject-inside-batch", count=1)
     first, second = client.ask("POST", "/orders", [client.order(), client.order()]).json()
@@ -279,7 +285,7 @@ def test_a_batch_can_be_refused_inside_a_200(client: Client) -> None:
 
 
 def test_a_restart_by_fault_is_followed_by_post_only(client: Client) -> None:
-    assert client.fault("restart-then-post-only", seconds=1)["seconds"] == 1
+    assert client.fault("restart-then-post-only", seconds=60)["seconds"] == 60
     assert client.ask("POST", "/order", client.order()).status_code == 425
     assert "restarting" in client.http.get("/admin/status").text
 
@@ -294,7 +300,7 @@ def test_an_order_can_be_filled_just_before_its_cancel(client: Client) -> None:
 def test_fills_can_be_missed_while_the_user_channel_is_down(client: Client) -> None:
     order_id = client.place()
     with client.listening() as link:
-        assert client.fault("user-channel-gap", seconds=1)["filled"] == [order_id]
+        assert client.fault("user-channel-gap", seconds=9)["filled"] == [order_id]
         with pytest.raises(ConnectionClosed):
             link.recv(timeout=5)
     with connect(client.server.user_ws_url) as early, pytest.raises(ConnectionClosed):
@@ -303,8 +309,8 @@ def test_fills_can_be_missed_while_the_user_channel_is_down(client: Client) -> N
 
 
 def test_private_calls_can_be_limited_and_an_unfit_option_is_refused(client: Client) -> None:
-    client.fault("rate-limited", seconds=1)
+    client.fault("rate-limited", seconds=9)
     answer = client.ask("GET", "/data/orders")
-    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+    assert answer.status_code == 429 and 0 < int(answer.headers["Retry-After"]) <= 9
     assert client.http.post("/admin/fault/rate-limited", params={"link": 3}).status_code == 400
     assert "rate-limited" in client.http.get("/admin/faults").json()
