@@ -53,7 +53,7 @@ class FakeVenueSection(Section, frozen=True):
     resolve_after_s: int = 0
     decoys: bool = True
     starting_balance: int = 1_000_000
-    sports_delay_s: int = 0
+    sports_delay_s: int = 3
 
 
 class DbSection(Section, frozen=True):

@@ -17,13 +17,12 @@ ENDS_NS = 1_893_456_000 * NS_PER_S
 class Fees:
     """Fee curve of a market: shares x rate x p(1-p), takers only. A rate of 0 means that no fees are taken.
 
-    ``kind`` is the catalogue's ``feeType``; ``seconds_delay`` how long orders that would trade at once are held.
+    ``kind`` is the catalogue's ``feeType``.
     """
 
     kind: str | None = None
     rate_e6: int = 0
     rebate_e6: int = 0
-    seconds_delay: int = 0
 
     @property
     def is_crypto(self) -> bool:
@@ -127,7 +126,6 @@ def catalogue_market(spec: MarketSpec, event: EventSpec, tick_size: str, closed:
         accepting_orders=spec.active and not closed,
         enable_order_book=True,
         end_ns=ENDS_NS,
-        seconds_delay=fees.seconds_delay,
         taker_delay=fees.is_crypto,
         fees=FeeSchedule(rate_e6=fees.rate_e6, rebate_rate_e6=fees.rebate_e6) if fees.rate_e6 else None,
         event_market_count=len(event.markets),
@@ -137,8 +135,7 @@ def catalogue_market(spec: MarketSpec, event: EventSpec, tick_size: str, closed:
     )
 
 
-SPORTS = Fees("sports_fees_v2", 50_000, 150_000, seconds_delay=3)
-"""A sports market says its own delay; a crypto market's is the venue's (catalogue and order pages, seen 2026-11-22)."""
+SPORTS = Fees("sports_fees_v2", 50_000, 150_000)
 CRYPTO = Fees("crypto_fees_v2", 70_000, 200_000)
 POLITICS = Fees("politics_fees", 40_000, 250_000)
 FREE = Fees()

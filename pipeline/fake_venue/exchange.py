@@ -50,7 +50,7 @@ class ExchangePlan:
     bursty: bool = True
     resolve_after_s: int = 0
     decoys: bool = False
-    sports_delay_s: int = 0
+    sports_delay_s: int = 3
     """For how long the markets of sports hold back an order that would trade."""
 
 
