@@ -236,16 +236,40 @@ placing = st.tuples(
     st.just("place"),
     st.sampled_from(TOKENS),
     st.sampled_from(["BUY", "SELL"]),
-    st.integers(1, 99).map(lambda price: price * 10_000),
-    st.integers(1, 60).map(lambda size: size * ONE // 2),
+    st.integers(1, 19).map(lambda price: price * 50_000),
+    st.one_of(st.integers(1, 60), st.integers(40, 60)).map(lambda size: size * ONE // 2),
 )
-answers = st.sampled_from(["accepted", "rejected", "cancelled", "expired", "lost", "delayed", "cancel_refused"])
-telling = st.tuples(st.just("tell"), answers, st.integers(1, 12))
+known_orders = st.one_of(st.integers(1, 4), st.integers(1, 12))
+answers = st.sampled_from(["accepted", "rejected", "cancelled", "cancelled", "expired", "lost", "delayed", "cancel_refused"])
+telling = st.tuples(st.just("tell"), answers, known_orders)
 filling = st.tuples(
-    st.just("fill"), st.integers(1, 12), st.integers(1, 100), st.integers(0, 9), st.sampled_from(["matched", "confirmed"])
+    st.just("fill"),
+    known_orders,
+    st.one_of(st.just(100), st.integers(1, 100)),
+    st.integers(0, 9),
+    st.sampled_from(["matched", "confirmed"]),
 )
-settling = st.tuples(st.just("settle"), st.integers(0, 11), st.sampled_from(["mined", "confirmed", "failed", "failed"]))
-cancelling = st.tuples(st.just("cancel"), st.integers(1, 12))
+settling = st.tuples(st.just("settle"), st.integers(0, 5), st.sampled_from(["mined", "confirmed", "failed", "failed"]))
+cancelling = st.tuples(st.just("cancel"), known_orders)
+again = st.tuples(st.just("again"), placing, st.sampled_from(["matched", "confirmed"]))
+"""An order ends without a trade, the same is asked for once more, and both turn out to have traded."""
+
+
+def spelled_out(script: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """The script with each ``again`` as the steps that it stands for."""
+    steps: list[tuple[object, ...]] = []
+    counter = 0
+    for step in script:
+        if step[0] == "again":
+            _, place_it, status = step
+            assert isinstance(place_it, tuple)
+            steps += [place_it, ("tell", "cancelled", counter + 1), place_it]
+            steps += [("fill", counter + number, 100, 0, status) for number in (1, 2)]
+            counter += 2
+        else:
+            steps.append(step)
+            counter += step[0] == "place"
+    return steps
 
 
 def losses(dispatcher: Dispatcher) -> tuple[list[int], int]:
@@ -258,7 +282,9 @@ def losses(dispatcher: Dispatcher) -> tuple[list[int], int]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.one_of(placing, telling, filling, settling, cancelling), max_size=40), st.sampled_from([None, 12 * ONE]))
+@given(
+    st.lists(st.one_of(placing, telling, filling, settling, cancelling, again), max_size=40), st.sampled_from([None, 12 * ONE])
+)
 def test_limits_hold_under_any_order_of_acks_fills_cancels_late_fills_and_failures(
     script: list[tuple[object, ...]], cash_e6: int | None
 ) -> None:
@@ -269,7 +295,7 @@ def test_limits_hold_under_any_order_of_acks_fills_cancels_late_fills_and_failur
     trades: list[tuple[int, str]] = []
     ended: dict[str, str] = {}
     counter = 0
-    for at, step in enumerate(script):
+    for at, step in enumerate(spelled_out(script)):
         match step:
             case ("place", str(token), ("BUY" | "SELL") as side, int(price), int(size)):
                 counter += 1
