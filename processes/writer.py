@@ -9,6 +9,7 @@ import click
 
 from pipeline.base import events
 from pipeline.base.config import Config
+from pipeline.base.fault_points import reach
 from pipeline.base.log import get_logger
 from pipeline.base.units import NS_PER_MS
 from pipeline.bus.stage import Arrival, Stage
@@ -158,6 +159,7 @@ class Writer(Stage):
         waiting = sum(len(records) for records in self._durable.values())
         return self._counts | {
             "degraded_ms": self._counts["degraded_ms"] + lasting_ms,
+            "degraded_now": int(self._state != "ok"),
             "waiting_rows": self._buffer.waiting,
             "waiting_records": waiting,
         }
@@ -236,9 +238,13 @@ class Writer(Stage):
                 written = {producer: append_records(conn, producer, records) for producer, records in self._durable.items()}
                 if self._prune_before_ms is not None:
                     pruned = prune_samples(conn, self._prune_before_ms, NO_LIMIT if self._once else PRUNE_ROWS)
+                if written:
+                    reach("before-commit")
         except DatabaseUnavailable as error:
             self._counts["commit_failures"] += 1
             return self._failed(error.failure, now_ns)
+        if written:
+            reach("after-commit")
         self._forget_written(samples)
         self._failing_until_ns, self._commit_ns = 0, None
         self._counts["commits"] += not self._once

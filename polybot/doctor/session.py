@@ -57,9 +57,13 @@ def session_findings(patient: Patient) -> Iterator[Finding]:
         if dropped:
             text = f"{role.role} has dropped {dropped:,} samples or late commands; records of orders and fills never are"
             yield Finding("heartbeats", "warning", text, "the machine is too slow for this feed: follow fewer markets")
-        if role.counts.get("degraded", 0):
-            text = f"{role.role} cannot write the database as it should (persistence degraded), so no order is placed"
+        if role.counts.get("degraded_now", 0):
+            text = f"{role.role} cannot write the database (persistence degraded), so no order is placed"
             yield Finding("heartbeats", "problem", text, f"see {role.role}.log for why; once that is mended everything arrives")
+        elif role.counts.get("degraded", 0):
+            lasted = show_seconds(role.counts.get("degraded_ms", 0) * NS_PER_MS)
+            text = f"{role.role} could not write the database {role.counts['degraded']:,} times, {lasted} in all"
+            yield Finding("heartbeats", "warning", text, f"see {role.role}.log for why")
         gaps = role.counts.get("gaps", 0)
         if gaps:
             text = f"{role.role} has lost messages of a stream {gaps:,} times, and asked for their state again"

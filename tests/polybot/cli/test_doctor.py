@@ -124,7 +124,7 @@ def test_roles_that_are_silent_down_or_dropping_are_told(place):
     with place.supervisor("writer") as supervisor:
         now_ns = time.time_ns()
         roles = (
-            RoleHealth("writer", "running", 1, beat_ns=now_ns - 3_000_000_000_000, counts={"degraded": 1}),
+            RoleHealth("writer", "running", 1, beat_ns=now_ns - 3_000_000_000_000, counts={"degraded": 1, "degraded_now": 1}),
             RoleHealth("strategy", "running", 2, beat_ns=now_ns - 6_000_000_000, counts={"dropped": 7}),
             RoleHealth("gateway", "waiting", None, restarts=1, last_death="SIGKILL: no output"),
             RoleHealth("executor", "running", 3, restarts=1, beat_ns=now_ns, last_death="SIGKILL: no output"),
