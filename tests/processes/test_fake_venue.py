@@ -103,7 +103,7 @@ def test_a_recording_is_served_from_its_first_frame_and_the_link_closes_normally
     frames = [msg.data.decode() for msg in open_frames(taped).messages() if isinstance(msg, RawFrame) and msg.data != b"PONG"]
     with started(config, "--recording", str(taped), "--speed", "20") as process:
         said = listening(process)
-        markets = httpx.get(f"{said['url']}/markets/keyset").json()["markets"]
+        markets = httpx.get(f"{said['url']}/markets/keyset?limit=100").json()["markets"]
         tokens = [token for market in markets for token in json.loads(market["clobTokenIds"])]
         got = []
         with connect(said["ws_url"], compression=None, max_size=None, max_queue=None, open_timeout=10) as link:
