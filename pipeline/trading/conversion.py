@@ -1,9 +1,10 @@
 """Converting NO shares: one of each of k markets of a neg-risk event is k - 1 dollars and a YES share of each of its other markets.
 
 At most one market of the event resolves Yes. If one of the k does, both sides pay k - 1 dollars, and if another market does, k. If none
-does, the NO shares would have paid a dollar more: no set counts on that. On chain it is ``convertPositions`` (polymarket.md, section 9); in simulation these records are all of
-it. The NO shares go at their average costs, as far as those add up to what is paid, so that what the set earned is realised; the YES
-shares come for nothing.
+does, the NO shares would have paid a dollar more: no set counts on that.
+
+On chain it is ``convertPositions`` (polymarket.md, section 9); in simulation these records are all of it. The NO shares go at their
+average costs, as far as those add up to what is paid, so that what the set earned is realised; the YES shares come for nothing.
 """
 
 from __future__ import annotations
