@@ -19,12 +19,13 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks.three_sides import compare, journal_of
+from pipeline.base.fault_points import VARIABLE
 
 KILLED = ("executor", "writer", "strategy", "gateway", "book_builder", "scheduler", "executor", "writer")
 """Who is killed; the two that keep the record are drawn twice as often."""
@@ -46,6 +47,7 @@ record = false
 journal_segment_bytes = 262144
 """
 PATIENCE_S = 60.0
+Process = subprocess.Popen[bytes]
 TRADED_BETWEEN = 0.7
 """How often a kill waits until orders are placed again; the others hit processes that are still recovering."""
 
@@ -79,6 +81,7 @@ class KillTrial:
     def __init__(self, folder: Path, seed: int = 1, gap_s: tuple[float, float] = (0.05, 0.6), settings: str = SETTINGS) -> None:
         self.folder, self.state_dir, self.database = folder, folder / "var", folder / "kills.db"
         self._random, self._gap_s = random.Random(seed), gap_s
+        self._fault_point = folder / "fault-point"
         self.report = KillReport()
         (folder / "kills.toml").write_text(settings)
         with socket.socket() as probe:
@@ -87,18 +90,38 @@ class KillTrial:
         self._places = ["--state-dir", str(self.state_dir), "--config", str(folder / "kills.toml")]
 
     def run(self, kills: int) -> KillReport:
-        """Trade, kill, halt, wait until all is told, stop, compare."""
+        """Trade, kill at random moments, halt, wait until all is told, stop, compare."""
+
+        def strike(up: Process) -> None:
+            for _ in range(kills):
+                if self._random.random() < TRADED_BETWEEN:
+                    self._until_it_trades(up)
+                self._kill(up)
+
+        return self._trial(strike)
+
+    def run_points(self, points: Sequence[str]) -> KillReport:
+        """The same with crashes at steps, one after another, each ``<role>:<point>:<n>``; between them orders are placed again."""
+
+        def strike(up: Process) -> None:
+            for said in points:
+                self._fault_point.write_text(said)
+                self._until(up, lambda: not self._fault_point.exists(), f"a crash at {said}")
+                self.report.kills[said.partition(":")[0]] += 1
+                self._until_it_trades(up)
+
+        return self._trial(strike)
+
+    def _trial(self, strike: Callable[[Process], None]) -> KillReport:
         began = time.monotonic()
         command = [sys.executable, "-m", "polybot.cli", "up", "--plain", "--port", str(self.port)]
         command += ["--db-url", f"sqlite:///{self.database}", *self._places]
+        environment = os.environ | {VARIABLE: str(self._fault_point)}
         with (self.folder / "up.txt").open("w") as said:
-            up = subprocess.Popen(command, stdout=said, stderr=said, stdin=subprocess.DEVNULL)
+            up = subprocess.Popen(command, stdout=said, stderr=said, stdin=subprocess.DEVNULL, env=environment)
             try:
                 self._until(up, lambda: len(self._venue("orders")) >= 5, "the first orders")
-                for _ in range(kills):
-                    if self._random.random() < TRADED_BETWEEN:
-                        self._until_it_trades(up)
-                    self._kill(up)
+                strike(up)
                 self._until_it_trades(up)
                 self._halt()
                 self._until(up, self._is_settled, "an end of all orders, trades and records")
@@ -114,7 +137,7 @@ class KillTrial:
 
     # --- killing
 
-    def _kill(self, up: subprocess.Popen[bytes]) -> None:
+    def _kill(self, up: Process) -> None:
         """Kill a role that runs, at a random moment from now."""
         until = time.monotonic() + self._random.uniform(*self._gap_s)
         role = self._random.choice(KILLED)
@@ -142,7 +165,7 @@ class KillTrial:
 
     # --- waiting
 
-    def _until_it_trades(self, up: subprocess.Popen[bytes]) -> None:
+    def _until_it_trades(self, up: Process) -> None:
         """Wait for an order that is not there yet."""
         before = self._stored("orders")
         self._until(up, lambda: self._stored("orders") > before, "a new order")
@@ -152,7 +175,7 @@ class KillTrial:
         with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=30) as conn:
             return int(conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
-    def _until(self, up: subprocess.Popen[bytes], reached: Any, what: str, found: Sequence[Any] = ()) -> None:
+    def _until(self, up: Process, reached: Callable[[], object], what: str, found: Sequence[Any] = ()) -> None:
         end = time.monotonic() + PATIENCE_S
         while not (reached() or found):
             if up.poll() is not None or time.monotonic() > end:

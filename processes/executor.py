@@ -13,6 +13,7 @@ import click
 from pipeline.base import events
 from pipeline.base.clock import SystemClock
 from pipeline.base.config import Config
+from pipeline.base.fault_points import reach
 from pipeline.base.halt_file import HaltWord, read_halt
 from pipeline.base.log import get_logger
 from pipeline.base.settings import RateLimitsSection
@@ -127,12 +128,15 @@ class Executor(Stage):
         """Obey what an operator left, end the orders that an in-process relayer forgot or restore them, and say what is held."""
         self._now_ns = now_ns
         self.markouts.begin(now_ns)
-        yield from self.desk.halt.obey(self._standing(), now_ns)
+        word = self._standing()
+        yield from self.desk.halt.obey(word, now_ns)
         if self.relayer.forgets:
             yield from self._marked(self.desk.end_all(RELAYER_RESTARTED, now_ns), now_ns)
         else:
             restored = self.relayer.restore(list(self.ledger.open.values()), now_ns)
             yield from self._marked(self.desk.apply(restored, now_ns), now_ns)
+        if word is not None and word.cancel and self.desk.halt.reason is not None and self.ledger.open:
+            yield from self._marked(self.desk.cancel_everything(now_ns), now_ns)
         yield self.snapshot(now_ns)
 
     def wind_up(self, now_ns: int) -> Iterator[Message]:
@@ -241,6 +245,8 @@ class Executor(Stage):
                 return self._command(msg, now_ns)
             case RelayerEvent():
                 return self.desk.apply((msg,), now_ns)
+            case VenueReply(kind="place"):
+                return self._answered(msg, now_ns)
             case VenueReply() | RawFrame() | LinkEvent():
                 return self.desk.apply(self.relayer.hear(msg, now_ns), now_ns)
             case MarketUniverse():
@@ -275,6 +281,12 @@ class Executor(Stage):
                 held.inventory_e6 for held in self.ledger.portfolio.in_market(resolved.market)
             ):
                 yield from self.desk.settle(self.relayer.on_resolved(resolved, now_ns), resolved, now_ns)
+
+    def _answered(self, reply: VenueReply, now_ns: int) -> Iterator[Message]:
+        """The venue's answer to orders, and all that follows from it."""
+        reach("before-ack")
+        yield from self.desk.apply(self.relayer.hear(reply, now_ns), now_ns)
+        reach("after-ack")
 
     def _command(self, command: Command, now_ns: int) -> Iterator[Message]:
         begins = isinstance(command, (PlaceOrder, MergePair, ConvertSet))

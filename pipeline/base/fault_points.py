@@ -1,7 +1,8 @@
 """Named places at which a process can be made to die, so that tests crash it at a step and not at a time.
 
-``POLYBOT_FAULT_POINT=<role>:<point>:<n>`` kills the process of that role, as ``kill -9`` does, when it is at that point for the n-th
-time. Without it a point costs one comparison. Nothing but tests sets it.
+``POLYBOT_FAULT_POINT`` names a file. While that file says ``<role>:<point>:<n>``, the process of that role dies, as by ``kill -9``, when
+it is at that point for the n-th time since the file said so; the file goes first, so that the next life goes on. Without the variable
+a point costs one comparison. Nothing but tests sets it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal, get_args
 
 from pipeline.base.errors import BadInput
@@ -27,7 +29,7 @@ FaultPoint = Literal[
     "before-commit",
     "after-commit",
 ]
-"""Of an order on its way: its intent is journalled, its request sent and answered; its records are pushed to the writer and committed."""
+"""Of an order on its way: its records are journalled, its request is sent and answered, its records are pushed and committed."""
 POINTS: tuple[FaultPoint, ...] = get_args(FaultPoint)
 
 
@@ -36,41 +38,52 @@ def die() -> None:
     os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
-class _Armed:
-    """The one point that is armed in this process, if any, and how often it is still passed."""
-
-    point: FaultPoint | None = None
-    passes = 0
-    act: Callable[[], None] = staticmethod(die)
-
-
-def arm(point: FaultPoint, at: int = 1, act: Callable[[], None] = die) -> None:
-    """Do ``act`` when ``point`` is reached for the ``at``-th time."""
-    _Armed.point, _Armed.passes, _Armed.act = point, at, staticmethod(act)
-
-
-def disarm() -> None:
-    """Nothing happens at any point."""
-    _Armed.point = None
-
-
-def arm_from_environment(role: str) -> None:
-    """Arm what ``POLYBOT_FAULT_POINT`` says for this role. Raises BadInput for what cannot be read."""
-    said = os.environ.get(VARIABLE, "")
-    if not said:
-        return
-    whose, _, rest = said.partition(":")
+def parse(said: str) -> tuple[str, FaultPoint, int]:
+    """Role, point and number of times of ``<role>:<point>:<n>``. Raises BadInput."""
+    role, _, rest = said.strip().partition(":")
     name, _, times = rest.partition(":")
     point = next((point for point in POINTS if point == name), None)
     if point is None or not times.isdecimal() or int(times) < 1:
-        raise BadInput(f"{VARIABLE} = {said!r}: give <role>:<point>:<n>, with a point of {', '.join(POINTS)}")
-    if whose == role:
-        arm(point, int(times))
+        raise BadInput(f"fault point {said.strip()!r}: give <role>:<point>:<n>, with a point of {', '.join(POINTS)}")
+    return role, point, int(times)
+
+
+class FaultPoints:
+    """The points of one process, armed by a file."""
+
+    def __init__(self, role: str, file: Path, act: Callable[[], None] = die) -> None:
+        self._role, self._file, self._act = role, file, act
+        self._said, self._passes = "", 0
+
+    def at(self, point: FaultPoint) -> None:
+        """This process is at ``point``: act if the file says so."""
+        try:
+            said = self._file.read_text()
+        except FileNotFoundError:
+            said = ""
+        if said != self._said:
+            self._said, self._passes = said, 0
+        if not said:
+            return
+        role, armed, times = parse(said)
+        if role == self._role and armed == point:
+            self._passes += 1
+            if self._passes == times:
+                self._file.unlink(missing_ok=True)
+                self._act()
+
+
+_points: FaultPoints | None = None
+
+
+def arm_from_environment(role: str) -> None:
+    """Let the file that ``POLYBOT_FAULT_POINT`` names say where this process dies."""
+    global _points
+    file = os.environ.get(VARIABLE, "")
+    _points = FaultPoints(role, Path(file)) if file else None
 
 
 def reach(point: FaultPoint) -> None:
     """This process is at ``point`` now."""
-    if _Armed.point is not None and _Armed.point == point:
-        _Armed.passes -= 1
-        if _Armed.passes == 0:
-            _Armed.act()
+    if _points is not None:
+        _points.at(point)

@@ -219,7 +219,7 @@ class VenueRequest(Message, frozen=True, kw_only=True, gc=False):
 class VenueReply(Message, frozen=True, kw_only=True, gc=False):
     """The answer to one VenueRequest, exactly as received; each request has one. ``status`` 0: there was none, and ``error`` says why.
 
-    ``sent`` False: the request has certainly not reached the venue.
+    ``sent`` False: the request has certainly not reached the venue. ``kind`` is the request's.
     """
 
     request_id: int
@@ -228,3 +228,4 @@ class VenueReply(Message, frozen=True, kw_only=True, gc=False):
     retry_after_s: str = ""
     error: str = ""
     sent: bool = True
+    kind: VenueRequestKind | Literal[""] = ""

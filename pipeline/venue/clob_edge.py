@@ -15,6 +15,7 @@ import msgspec
 
 from pipeline.base import events
 from pipeline.base.clock import Clock
+from pipeline.base.fault_points import reach
 from pipeline.base.log import get_logger
 from pipeline.base.settings import PolymarketSection, VenueSection
 from pipeline.base.units import NS_PER_S
@@ -130,12 +131,16 @@ class ClobEdge:
             headers["Content-Type"] = "application/json"
         url = f"{self._base_url}{ask.path}" + (f"?{ask.query}" if ask.query else "")
         status, answer, retry_after_s, error, sent = 0, b"", "", "", True
+        if ask.kind == "place":
+            reach("before-send")
         try:
             response = await client.request(ask.method, url, content=body, headers=headers)
             status, answer = response.status_code, response.content
             retry_after_s = response.headers.get("retry-after", "")
         except httpx.HTTPError as failure:
             error, sent = f"{type(failure).__name__}: {failure}"[:200], not isinstance(failure, NOT_SENT)
+        if ask.kind == "place":
+            reach("after-send")
         if status == 401:
             self._stale.set()
         emit(
@@ -147,6 +152,7 @@ class ClobEdge:
                 retry_after_s=retry_after_s,
                 error=error,
                 sent=sent,
+                kind=ask.kind,
             )
         )
 

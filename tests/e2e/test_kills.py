@@ -22,6 +22,31 @@ def test_nothing_is_lost_doubled_or_altered_by_fifteen_kills(tmp_path: Path, see
     assert report.orders > 20
 
 
+CRASHES = (
+    "executor:before-journal:1",
+    "executor:before-journal:2",
+    "executor:after-journal:1",
+    "executor:after-journal:2",
+    "executor:before-send:1",
+    "executor:after-send:1",
+    "executor:before-ack:1",
+    "executor:after-ack:1",
+    "executor:before-push:2",
+    "executor:after-push:2",
+    "writer:before-commit:1",
+    "writer:after-commit:1",
+)
+
+
+@pytest.mark.timeout(200)
+def test_a_crash_at_any_step_of_an_order_leaves_at_most_one_of_it_at_the_venue(tmp_path: Path) -> None:
+    report = KillTrial(tmp_path).run_points(CRASHES)
+    print(report.told())
+    assert report.differences == []
+    assert (report.exit_code, report.integrity) == (0, "ok")
+    assert report.kills == {"executor": 10, "writer": 2}
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(7_200)
 def test_nothing_is_lost_doubled_or_altered_by_a_thousand_kills(tmp_path: Path) -> None:
