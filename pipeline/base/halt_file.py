@@ -13,11 +13,15 @@ NAME = "halt.json"
 
 
 class HaltWord(msgspec.Struct, frozen=True):
-    """Trading is to stand still or to go on, why, and when that was said (UTC nanoseconds). The latest word counts."""
+    """Trading is to stand still or to go on, why, and when that was said (UTC nanoseconds). The latest word counts.
+
+    ``cancel``: what is open is to be cancelled too.
+    """
 
     halted: bool
     reason: str
     ts_ns: int
+    cancel: bool = False
 
 
 def write_halt(state_dir: Path, word: HaltWord) -> Path:

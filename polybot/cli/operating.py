@@ -91,10 +91,10 @@ def say(config: Config, word: Halt | Resume, patience_s: float = PATIENCE_S) -> 
     try:
         with lock.acquire(timeout=0):
             # Nobody can start in between and miss the word.
-            file = write_halt(state_dir, HaltWord(halted, word.reason, time.time_ns()))
+            file = write_halt(state_dir, HaltWord(halted, word.reason, time.time_ns(), isinstance(word, Halt) and word.cancel))
         return Outcome(halted, word.reason, running=False, file=str(file))
     except Timeout:
-        file = write_halt(state_dir, HaltWord(halted, word.reason, time.time_ns()))
+        file = write_halt(state_dir, HaltWord(halted, word.reason, time.time_ns(), isinstance(word, Halt) and word.cancel))
     heard, before = _tell(bus, word, time.monotonic() + patience_s)
     if not heard.confirmed:
         raise Unconfirmed(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.base.halt_file import HaltWord
 from pipeline.base.units import NS_PER_MS, NS_PER_S, ONE_E6, format_e6
 from pipeline.messages import Message
 from pipeline.messages.control import Committed
@@ -222,12 +223,12 @@ class World:
 
     # --- life ------------------------------------------------------------------------------------------------------
 
-    def begin(self) -> None:
+    def begin(self, standing: Callable[[], HaltWord | None] = lambda: None) -> None:
         """Start a process on the journal. What was on its way to the old one is lost, what it had sent may still arrive."""
         self.ghosts += self.wire
         self.wire, self.back, self.die_after = [], [], None
         self.relayer = ClobRelayer(signed)
-        self.stage = Executor(self.relayer, LIMITS, "live", books_wait_ns=0)
+        self.stage = Executor(self.relayer, LIMITS, "live", books_wait_ns=0, standing=standing)
         self.stage.recover(list(self.segment))
         self.segment = [self.stage.checkpoint(self.now_ns)]
         self._feed(self.stage.start(self.now_ns))
@@ -677,6 +678,18 @@ def test_at_the_end_every_order_is_cancelled_and_its_answer_awaited() -> None:
     assert not world.venue.live()
     assert world.status(late) == "cancelled"
     world.check()
+
+
+def test_a_halt_that_was_said_while_nobody_heard_it_cancels_what_is_at_the_venue() -> None:
+    world = ready()
+    name = world.place()
+    world.flow()
+    word = HaltWord(True, "night", world.now_ns + 1, cancel=True)
+    world.now_ns += 2
+    world.begin(lambda: word)
+    world.settle()
+    assert (world.status(name), world.venue.live()) == ("cancelled", [])
+    assert world.stage.desk.halt.reason == "night"
 
 
 def test_the_operator_cancels_everything_in_one_request() -> None:
