@@ -32,12 +32,14 @@ class Commits:
         self._store, self._once = store, once
         self._conn: Connection | None = None
         self._single: Transaction | None = None
+        self._patient = True
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A write transaction. Raises DatabaseUnavailable when the file or its disk makes it fail; in ``once`` all is lost then.
 
-        The next one has a connection of its own, which finds the file as it is then.
+        The next one has a connection of its own, which finds the file as it is then, and hardly waits for a lock: its caller has
+        more to do than to wait for something that may last.
         """
         try:
             conn = self._open()
@@ -46,10 +48,14 @@ class Commits:
             else:
                 with conn.begin():
                     yield conn
+                if not self._patient:
+                    self._patient = True
+                    self._abandon()
         except DatabaseError as error:
             failure = None if self._once else failure_of(error, self._store.path)
             if failure is None:
                 raise
+            self._patient = False
             self._abandon()
             raise DatabaseUnavailable(failure) from error
 
@@ -80,7 +86,7 @@ class Commits:
 
     def _open(self) -> Connection:
         if self._conn is None:
-            conn = self._store.connect_for_writing()
+            conn = self._store.connect_for_writing(patient=self._patient)
             if self._once:
                 self._single = conn.begin()
             self._conn = conn

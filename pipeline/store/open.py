@@ -29,7 +29,7 @@ Synchronous = Literal["OFF", "NORMAL", "FULL"]
 
 CLAIMING_VENUES = ("fake", "polymarket")
 """Venues whose data makes a database theirs; any other source is neutral."""
-_BUSY_MS = 1_000
+_BUSY_MS, _MOMENT_MS = 1_000, 20
 
 
 class Store:
@@ -67,13 +67,18 @@ class Store:
         with self.connect_for_writing() as conn, conn.begin():
             yield conn
 
-    def connect_for_writing(self) -> Connection:
-        """A connection whose transactions hold SQLite's write lock from their start; closed with the store."""
+    def connect_for_writing(self, *, patient: bool = True) -> Connection:
+        """A connection whose transactions hold SQLite's write lock from their start; closed with the store.
+
+        It waits a second for a lock that somebody else holds; one that is not ``patient``, a moment.
+        """
         if self.read_only:
             raise BadInput(f"{self.db_url}: was opened for reading only")
         self._held = [conn for conn in self._held if not conn.closed]
         conn = self.engine.connect().execution_options(polybot_writes=True)
         self._held.append(conn)
+        if not patient and isinstance(conn.connection.driver_connection, sqlite3.Connection):
+            conn.connection.driver_connection.execute(f"PRAGMA busy_timeout = {_MOMENT_MS}")
         return conn
 
     def draw_run_id(self, conn: Connection) -> int:

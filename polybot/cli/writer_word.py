@@ -10,7 +10,8 @@ from filelock import FileLock, Timeout
 from pipeline.base.settings import BusSection
 from pipeline.messages.control import WRITER_STATE_KEY, WriterState
 
-PATIENCE_S = 1.0
+PATIENCE_S = 3.0
+"""A writer that waits for a lock answers after a second."""
 
 
 def writer_line(bus: BusSection, patience_s: float = PATIENCE_S) -> str:

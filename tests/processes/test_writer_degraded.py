@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -238,3 +239,20 @@ def test_a_backup_in_place_of_a_damaged_database_is_brought_up_to_date_by_the_re
     assert rows(path, "SELECT seq FROM journal ORDER BY seq") == [(n,) for n in range(1, 31)]
     assert rows(path, "SELECT count(*), count(DISTINCT reason) FROM halts") == [(30, 30)]
     assert rows(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_writer_that_finds_a_lock_held_does_not_stand_still_for_it(tmp_path: Path) -> None:
+    """It waits a second the first time; then it looks in once a second, and hears and answers in between."""
+    path = tmp_path / "polybot.db"
+    with open_store(f"sqlite:///{path}") as store:
+        writer = Writer(store)
+        list(writer.start(NOW))
+        list(writer.receive(record(1), NOW))
+        with locked_by_a_stranger(store, path):
+            list(writer.on_timer(NOW + 100 * MS))
+            began = time.monotonic()
+            for second in range(1, 6):
+                list(writer.on_timer(NOW + second * 2 * SECOND))
+            assert time.monotonic() - began < 1.0
+        (told, _) = writer.on_timer(NOW + 20 * SECOND)
+        assert isinstance(told, Committed) and told.seq == 1
