@@ -6,6 +6,8 @@ import csv
 import json
 import sqlite3
 import stat
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -171,3 +173,12 @@ def test_a_file_that_is_there_is_replaced_only_by_force_and_is_private(told, cli
     assert cli("export", "fills", "--db-url", url, "--out", out, "--force").exit_code == 0
     assert len(read_csv(out)) == 5
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
+
+
+def test_without_pyarrow_parquet_is_refused_with_what_to_install_and_leaves_no_file(url, tmp_path):
+    words = ["export", "fills", "--db-url", url, "--out", str(tmp_path / "out.parquet")]
+    code = f"import sys; sys.modules['pyarrow'] = None; from polybot.cli import main; main({words!r})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 2
+    assert run.stderr == "polybot: export: Parquet needs pyarrow: `uv sync --extra parquet`, or give --format csv\n"
+    assert [file.name for file in tmp_path.glob("*out*")] == []
