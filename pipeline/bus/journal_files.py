@@ -59,6 +59,7 @@ class JournalFiles:
         self.path = path
         self._session_id, self._segment_bytes, self._sync, self._step = session_id, segment_bytes, sync, step
         self._archiver, self._runs = Archiver(runs), runs
+        self._unsettled = False
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             sync_folder(path.parent.parent)
@@ -133,17 +134,27 @@ class JournalFiles:
         return self._written >= self._segment_bytes
 
     def append(self, seq: int, frame: bytes) -> None:
-        """Add one record; when this returns it survives kill -9 and, with ``sync``, the loss of power.
+        """Add one record; when this returns it survives kill -9, and the loss of power once ``settle`` has returned.
 
         Raises JournalUnwritable if the disk does not take it whole; nothing of it is left then.
         """
         file = self._file or self._reopened()
         data = framed(frame)
         _write_whole(file, data, self.path)
-        if self._sync:
-            data_sync(file.fileno())
         self.seq = seq
+        self._unsettled = True
         self._written += len(data)
+
+    def settle(self) -> None:
+        """Have everything that was appended survive the loss of power too; nothing is done without ``sync``."""
+        if not self._unsettled:
+            return
+        if self._sync and self._file is not None:
+            try:
+                data_sync(self._file.fileno())
+            except OSError as error:
+                raise _unwritable(self.path, error) from error
+        self._unsettled = False
 
     def open_segment(
         self,
@@ -158,6 +169,7 @@ class JournalFiles:
         """Begin a new segment with what all records so far amount to. ``frames`` are records that it holds from its beginning on;
         numbers up to ``base_seq`` that this journal has not used are skipped.
         """
+        self.settle()
         number = max((segment_number(file) for file in segment_files(self.path)), default=0) + 1
         base_seq = self.seq if base_seq is None else base_seq
         head = Head(self.id, number, base_seq, self._session_id, run_id, now_ns, base_seq > self.seq)
@@ -195,6 +207,7 @@ class JournalFiles:
             self._archiver.put(self._segments.pop(0))
 
     def close(self) -> None:
+        self.settle()
         self._archiver.close()
         if self._file is not None:
             self._file.close()

@@ -78,13 +78,17 @@ class DurableOutbox:
         return len(self._unacknowledged)
 
     def append(self, msg: Message) -> None:
-        """Journal one record, then push it if the writer has been heard."""
+        """Journal one record: it survives kill -9 from here on. Nothing may leave because of it before ``settle``."""
         self._seq += 1
         frame = codec.encode(codec.topic_of(DURABLE, msg), self.producer, self._run_id, self._seq, msg)
         reach("before-journal")
         self._journal.append(self._seq, frame)
         reach("after-journal")
         self._unacknowledged.append((self._seq, frame))
+
+    def settle(self) -> None:
+        """Have what was appended survive the loss of power too, then push it if the writer has been heard."""
+        self._journal.settle()
         self._push()
 
     def on_committed(self, committed: Committed) -> None:
@@ -174,21 +178,54 @@ class DurableOutbox:
 
 
 class Outbox:
-    """Routes what a stage returns. ``taps`` see every message that goes to a stream."""
+    """Routes what a stage returns, one turn at a time.
+
+    What a stage yields behind a durable record waits until ``settle``: so a turn costs one sync of the journal, however many records
+    it writes, and nothing leaves the process before they are on disk.
+    """
 
     def __init__(self, role: str, wires: Wires, durable: DurableOutbox | None, edges: dict[type[Message], EdgeSend]) -> None:
         self._role = role
         self._routes: dict[type[Message], tuple[Stream, ...]] = routes(role)
         self._wires, self._durable, self._edges = wires, durable, edges
+        self._held: list[Message] = []
+        self._unsettled = False
         self.sent = 0
 
     def send_all(self, messages: Iterable[Message]) -> None:
-        """Send each message as it is yielded, so that a durable one is on disk before its stage goes on."""
+        """All that a turn of the stage yields, each durable record journalled before the stage goes on."""
         for msg in messages:
             self.send(msg)
+        self.settle()
 
     def send(self, msg: Message) -> None:
-        """Send one message. Raises LookupError for a kind that neither a stream nor an edge of the role takes."""
+        """Take one message of a turn; ``settle`` ends the turn.
+
+        Raises LookupError for a kind that neither a stream nor an edge of the role takes.
+        """
+        if _DURABLE in self._routes.get(type(msg), ()):
+            if self._durable is None:
+                raise LookupError(f"{self._role} has no journal for {type(msg).__name__}")
+            self.sent += 1
+            self._durable.append(msg)
+            self._unsettled = True
+        elif self._unsettled:
+            self._held.append(msg)
+        else:
+            self._let_go(msg)
+
+    def settle(self) -> None:
+        """The turn is over: its records are made safe, and what waited for that leaves, in order."""
+        if not self._unsettled or self._durable is None:
+            return
+        self._durable.settle()
+        self._unsettled = False
+        held, self._held = self._held, []
+        for msg in held:
+            self._let_go(msg)
+
+    def _let_go(self, msg: Message) -> None:
+        """Send one message to its streams or to its edge."""
         kind = type(msg)
         streams = self._routes.get(kind)
         if streams is None:
@@ -199,9 +236,4 @@ class Outbox:
             return
         self.sent += 1
         for stream in streams:
-            if stream is not _DURABLE:
-                self._wires.send(stream, msg)
-            elif self._durable is None:
-                raise LookupError(f"{self._role} has no journal for {kind.__name__}")
-            else:
-                self._durable.append(msg)
+            self._wires.send(stream, msg)

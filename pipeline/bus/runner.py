@@ -261,6 +261,7 @@ class Runner:
         send = self.outbox.send
         for msg in stage.receive(arrival, now_ns):
             send(msg)
+        self.outbox.settle()
 
     def _local_messages(self) -> int:
         """What inline edges answered, and what they have due."""

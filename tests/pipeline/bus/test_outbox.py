@@ -10,9 +10,12 @@ from pipeline.base.errors import DamagedJournal
 from pipeline.bus import codec
 from pipeline.bus.journal_files import JournalFiles
 from pipeline.bus.journal_segments import read_segment, segment_files
-from pipeline.bus.outbox import DURABLE, DurableOutbox
+from pipeline.bus.outbox import DURABLE, DurableOutbox, Outbox
 from pipeline.bus.topology import Stream
+from pipeline.messages import Message
 from pipeline.messages.control import Committed
+from pipeline.messages.edges import VenueRequest
+from pipeline.messages.orders import TradingHalted
 from pipeline.messages.records import Checkpoint, HaltRecord
 
 
@@ -52,6 +55,7 @@ class Life:
     def record(self, reason: str) -> None:
         self.reasons.append(reason)
         self.outbox.append(HaltRecord(ts_ns=1, halted=True, reason=reason))
+        self.outbox.settle()
         self.outbox.rotate_if_full()
 
     def hear(self, seq: int) -> None:
@@ -166,3 +170,45 @@ def test_what_neither_the_database_nor_an_archive_has_is_told(tmp_path: Path) ->
     healthy = Life(tmp_path / "journal" / "j", runs=tmp_path / "runs")
     healthy.hear(2)
     assert healthy.line.pushed == [(3, "c"), (4, "d")]
+
+
+class Told(JournalFiles):
+    """A journal that notes what is done to it and when."""
+
+    def __init__(self, path: Path, done: list[str]) -> None:
+        super().__init__(path, session_id="s1")
+        self.done = done
+
+    def append(self, seq: int, frame: bytes) -> None:
+        super().append(seq, frame)
+        self.done.append(f"write {seq}")
+
+    def settle(self) -> None:
+        if self._unsettled:
+            self.done.append("sync")
+        super().settle()
+
+
+def test_a_turn_costs_one_sync_and_nothing_leaves_before_it(tmp_path: Path) -> None:
+    done: list[str] = []
+
+    class Wires(Line):
+        def send_frame(self, stream: Stream, frame: bytes) -> bool:
+            done.append(f"push {codec.decode(DURABLE, frame).seq}")
+            return True
+
+        def send(self, stream: Stream, msg: Message) -> None:
+            done.append(type(msg).__name__)
+
+    wires = Wires()
+    durable = DurableOutbox("executor", "r", wires, Told(tmp_path / "j", done), resend_ms=10_000)  # type: ignore[arg-type]
+    outbox = Outbox("executor", wires, durable, {VenueRequest: lambda msg: bool(done.append("request"))})  # type: ignore[arg-type]
+    durable.on_committed(Committed(ts_ns=1, producer=durable.producer, seq=0))
+    record, snapshot = HaltRecord(ts_ns=1, halted=True, reason="x"), TradingHalted(ts_ns=1, reason="x")
+    ask = VenueRequest(ts_ns=1, request_id=1, kind="place", method="POST", path="/order")
+    outbox.send_all([snapshot, record, ask, record, snapshot])
+    assert done == ["TradingHalted", "write 1", "write 2", "sync", "push 1", "push 2", "request", "TradingHalted"]
+    done.clear()
+    outbox.send_all([snapshot])
+    assert done == ["TradingHalted"]
+    durable.close()
