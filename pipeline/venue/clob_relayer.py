@@ -10,9 +10,9 @@ from pipeline.messages import Message
 from pipeline.messages.edges import LinkEvent, RawFrame, RefusalCode, RelayerEvent, VenueReply, VenueRequest, VenueRequestKind
 from pipeline.messages.market import BookSnapshot, Market, MarketUniverse, TradePrint
 from pipeline.messages.orders import Mode, PlaceOrder
-from pipeline.messages.records import AuditRecord, Checkpoint, FillRecord, OrderIntent, OrderRecord
+from pipeline.messages.records import AuditRecord, OrderIntent
 from pipeline.trading.intents import Intent
-from pipeline.trading.orders import TERMINAL, Order
+from pipeline.trading.orders import Order
 from pipeline.venue.clob.account import (
     FIRST_PAGE,
     OrderReport,
@@ -23,6 +23,7 @@ from pipeline.venue.clob.account import (
 )
 from pipeline.venue.clob.order_body import Unsignable, cancels_body, heartbeat_body, orders_body
 from pipeline.venue.clob_orders import VenueOrders
+from pipeline.venue.clob_recovery import recover
 from pipeline.venue.dead_man import DeadMan
 from pipeline.venue.reconciliation import OVERLAP_NS, Reconciliation
 from pipeline.venue.relayer import Relayer
@@ -67,42 +68,7 @@ class ClobRelayer(Relayer):
 
     def recover(self, records: Iterable[Message]) -> None:
         """Fold the intents of earlier lives, and what the records tell of their orders and trades."""
-        intents = self.orders.intents
-        for record in records:
-            self._heard_ns = max(self._heard_ns, record.ts_ns)
-            match record:
-                case OrderIntent():
-                    intents.prepare(record)
-                case OrderRecord():
-                    self._recover_status(record.client_order_id, record.status)
-                case FillRecord():
-                    self._recover_fill(record)
-                case Checkpoint():
-                    for known in record.intents:
-                        intents.prepare(known)
-                    for fill in record.fills:
-                        self._recover_fill(fill)
-                    for order in (*record.open, *record.ended):
-                        self._recover_status(order.client_order_id, order.status)
-
-    def _recover_status(self, name: str, status: str) -> None:
-        intent = self.orders.intents.named(name)
-        if intent is None:
-            return
-        intent.sends = 1
-        if status == "rejected":
-            intent.on("refuse")
-        elif status != "submitted":
-            intent.on("lose")
-            if status != "unknown":
-                intent.on("acknowledge")
-        intent.told_end = intent.told_end or status in TERMINAL
-
-    def _recover_fill(self, record: FillRecord) -> None:
-        intent = self.orders.intents.named(record.client_order_id)
-        if intent is not None:
-            trade_id = record.reverses or record.trade_id
-            self.orders.intents.trade(intent, trade_id, record.size_e6, record.status, record.ts_ns)
+        self._heard_ns = recover(self.orders.intents, records)
 
     def kept_intents(self) -> tuple[OrderIntent, ...]:
         """What a checkpoint must hold of the intents: those of open orders whole, the others without their bodies."""
@@ -311,7 +277,7 @@ class ClobRelayer(Relayer):
         for told in strays:
             self.counts["strays"] += 1
             yield self._report(told, now_ns)
-        yield from self._go_on(now_ns)
+        self._go_on()
 
     def _report(self, told: OrderReport, now_ns: int) -> AuditRecord:
         """A record that tells of an order which nobody here placed."""
@@ -328,7 +294,7 @@ class ClobRelayer(Relayer):
             reason=STRAY,
         )
 
-    def _go_on(self, now_ns: int) -> Iterator[Message]:
+    def _go_on(self) -> None:
         """From the looks to the trades, once every order that was missing is settled."""
         state = self.reconciliation
         if state.phase != "looks":
@@ -340,9 +306,7 @@ class ClobRelayer(Relayer):
         if not state.awaited:
             state.phase = "trades"
             self.orders.trades_wanted = True
-            if not self._trades_cursor:
-                self._trades_again_ns = None
-        yield from ()
+            self._trades_again_ns = None
 
     def _trades(self, reply: VenueReply, now_ns: int) -> Iterator[Message]:
         page = decode_trades(reply.status, reply.body, reply.retry_after_s)
@@ -384,7 +348,7 @@ class ClobRelayer(Relayer):
             yield self._ask("heartbeat", "/v1/heartbeats", body=heartbeat_body(beat.heartbeat_id))
         yield from self.orders.cancels_due(now_ns)
         yield from self.orders.looks_due(now_ns)
-        yield from self._go_on(now_ns)
+        self._go_on()
         if state.phase == "idle" and state.due_ns is not None and state.due_ns <= now_ns:
             state.begin(now_ns)
             yield self._ask("open_orders", "/data/orders", query=f"next_cursor={FIRST_PAGE}")
