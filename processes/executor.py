@@ -196,7 +196,12 @@ class Executor(Stage):
 
     def counts(self) -> dict[str, int]:
         """Totals since the start."""
-        return {**self.desk.counts, "open_orders": len(self.ledger.open), "events_ignored": self.ledger.ignored}
+        return {
+            **self.desk.counts,
+            **self.relayer.figures(),
+            "open_orders": len(self.ledger.open),
+            "events_ignored": self.ledger.ignored,
+        }
 
     def snapshot(self, now_ns: int) -> ExecSnapshot:
         """All that is held: open orders, positions, counters, and whether commands are taken."""

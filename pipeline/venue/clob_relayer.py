@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal
 
 from pipeline.base.errors import BadFrame
 from pipeline.base.units import NS_PER_S, format_e6
@@ -33,7 +34,12 @@ Sign = Callable[[PlaceOrder, Market, str, int], tuple[str, str]]
 
 USER_LINK = "user"
 STRAY = "an order at the venue that the journal does not know"
-_METHODS: dict[VenueRequestKind, str] = {"place": "POST", "heartbeat": "POST", "cancel": "DELETE", "cancel_all": "DELETE"}
+_METHODS: dict[VenueRequestKind, Literal["GET", "POST", "DELETE"]] = {
+    "place": "POST",
+    "heartbeat": "POST",
+    "cancel": "DELETE",
+    "cancel_all": "DELETE",
+}
 
 
 class ClobRelayer(Relayer):
@@ -45,7 +51,6 @@ class ClobRelayer(Relayer):
     """
 
     forgets = False
-    reconciles = True
 
     def __init__(self, sign: Sign, mode: Mode = "live") -> None:
         self._sign, self._mode = sign, mode
@@ -61,8 +66,7 @@ class ClobRelayer(Relayer):
         self._heard_ns = 0
         self._since_ns = 0
         self._timer_ns: int | None = None
-        self._closing = False
-        self.counts: dict[str, int] = dict.fromkeys(("strays", "bad_answers", "reconciled", "lapses"), 0)
+        self.counts = dict.fromkeys(("strays", "bad_answers", "reconciled", "lapses"), 0)
 
     # --- the executor's start and end ------------------------------------------------------------------------------
 
@@ -100,15 +104,19 @@ class ClobRelayer(Relayer):
 
     def close(self, now_ns: int) -> Iterator[Message]:
         """Ask for the end of every open order; ``is_closed`` when each has its answer."""
-        self._closing = True
         if any(intent.is_open for intent in self.orders.intents.live()):
             yield from self.cancel_all(now_ns)
 
     @property
     def is_closed(self) -> bool:
         """Nothing of ours is at the venue, nor on its way there."""
-        waits = any(kind in ("place", "cancel", "cancel_all") for kind, _ in self._asked.values())
-        return not waits and not any(intent.is_open for intent in self.orders.intents.live())
+        if any(kind in ("place", "cancel", "cancel_all") for kind, _ in self._asked.values()):
+            return False
+        return not any(intent.is_open for intent in self.orders.intents.live())
+
+    def figures(self) -> dict[str, int]:
+        """Orders that nobody placed, answers that were none, comparisons with the venue, and broken chains of heartbeats."""
+        return self.counts
 
     # --- orders ----------------------------------------------------------------------------------------------------
 
@@ -338,7 +346,7 @@ class ClobRelayer(Relayer):
         return self._timer_ns
 
     def tick(self, now_ns: int) -> Iterable[Message]:
-        """What is due by ``now_ns``."""
+        """What is due."""
         return self._due(now_ns) if self._timer_ns is not None and self._timer_ns <= now_ns else ()
 
     def _due(self, now_ns: int) -> Iterator[Message]:
@@ -369,15 +377,7 @@ class ClobRelayer(Relayer):
         self._number += 1
         self._asked[self._number] = (kind, names)
         method = _METHODS.get(kind, "GET")
-        return VenueRequest(
-            ts_ns=0,
-            request_id=self._number,
-            kind=kind,
-            method=method,  # type: ignore[arg-type]
-            path=path,
-            query=query,
-            body=body,
-        )
+        return VenueRequest(ts_ns=0, request_id=self._number, kind=kind, method=method, path=path, query=query, body=body)
 
     # --- markets ---------------------------------------------------------------------------------------------------
 
@@ -387,7 +387,7 @@ class ClobRelayer(Relayer):
         return ()
 
     def on_book(self, book: BookSnapshot, now_ns: int) -> Iterable[Message]:
-        """A book tells its tick size, which may change."""
+        """Its tick size may change."""
         self._ticks[book.token_id] = book.tick_size_e6
         return ()
 

@@ -40,6 +40,10 @@ class Relayer(Protocol):
         """What a checkpoint must hold for ``recover``."""
         return ()
 
+    def figures(self) -> dict[str, int]:
+        """Totals since the start, for heartbeats and summaries."""
+        return {}
+
     def hear(self, msg: Message, now_ns: int) -> Iterable[Message]:
         """What the relayer's edge says."""
         return ()
