@@ -48,7 +48,7 @@ journal_segment_bytes = 262144
 """
 PATIENCE_S = 60.0
 Process = subprocess.Popen[bytes]
-TRADED_BETWEEN = 0.7
+TRADED_BETWEEN = 0.5
 """How often a kill waits until orders are placed again; the others hit processes that are still recovering."""
 
 
@@ -101,14 +101,13 @@ class KillTrial:
         return self._trial(strike)
 
     def run_points(self, points: Sequence[str]) -> KillReport:
-        """The same with crashes at steps, one after another, each ``<role>:<point>:<n>``; between them orders are placed again."""
+        """The same with crashes at steps, one after another, each ``<role>:<point>:<n>``."""
 
         def strike(up: Process) -> None:
             for said in points:
                 self._fault_point.write_text(said)
                 self._until(up, lambda: not self._fault_point.exists(), f"a crash at {said}")
                 self.report.kills[said.partition(":")[0]] += 1
-                self._until_it_trades(up)
 
         return self._trial(strike)
 
