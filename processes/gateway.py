@@ -255,6 +255,8 @@ class Gateway(Stage):
         for token_id in answer.token_ids:
             if spot:
                 self._counts["spot_books" if token_id in found else "spot_failed"] += 1
+                if self._mirror is not None and token_id in found:
+                    self._mirror.spot_checked(found[token_id])
             elif token_id in found:
                 self._counts["books_fetched"] += 1
                 self._take(found[token_id])

@@ -249,7 +249,7 @@ class OrderBook:
             asks.joined = ",".join(map(asks.texts.__getitem__, reversed(asks.prices)))
         return levels_state(self.market, self.token_id, venue_ts, bids.joined, asks.joined)
 
-    def to_venue_book(self, ts_ns: int, source: BookSource = "mirror") -> VenueBook:
+    def to_venue_book(self, ts_ns: int, source: BookSource = "mirror", vouched_ns: int = 0) -> VenueBook:
         """The book as a message that ``from_message`` turns back into the same book: levels in hash order, all fields known."""
         return VenueBook(
             ts_ns=ts_ns,
@@ -266,6 +266,7 @@ class OrderBook:
             neg_risk=self.neg_risk,
             version=self.version,
             seq=self.seq,
+            vouched_ns=vouched_ns,
         )
 
     def _put(self, is_bid: bool, price_e6: int, size_e6: int, text: str) -> LevelEvent:

@@ -89,11 +89,14 @@ class Confidence:
         self.since_ns = 0
         self.verified_ns = 0
 
-    def learn(self, evidence: Evidence, now_ns: int, reason: str = "", basis: Basis = "none") -> bool:
-        """Take evidence in; True if the state is another one. Basis and reason follow the evidence that holds the state."""
+    def learn(self, evidence: Evidence, now_ns: int, reason: str = "", basis: Basis = "none", proved_ns: int = 0) -> bool:
+        """Take evidence in; True if the state is another one. Basis and reason follow the evidence that holds the state.
+
+        ``proved_ns``: a proof of what the venue said then; 0: of what it says at this moment.
+        """
         old, new = self.state, after(self.state, evidence)
         if evidence == "proved" and new == "VERIFIED":
-            self.verified_ns = now_ns
+            self.verified_ns = max(self.verified_ns, proved_ns) if proved_ns else now_ns
         if new != old:
             self.state, self.since_ns = new, now_ns
             self.basis, self.reason = basis, reason

@@ -77,7 +77,7 @@ class HashedBook(TokenBook):
             if msg.source == "mirror" and self.confidence.state in SHOWN:
                 return []
             if key in self.proof.proven:
-                return self._confirmed(now_ns)
+                return self._confirmed(now_ns, msg.vouched_ns)
         if provided and old is not None and not self.partial and msg.venue_ts is not None:
             newest = self.held.oldest_ts if self.awaiting and self.held else old.venue_ts
             if time_ms(msg.venue_ts) < time_ms(newest):
@@ -93,7 +93,8 @@ class HashedBook(TokenBook):
         out += self._end_batch()
         feed = self.feed
         feed.snapshots += msg.source != "mirror"
-        feed.updated_ns = self.heard_ns = msg.ts_ns
+        self.heard_ns = msg.told_ns
+        feed.updated_ns = max(feed.updated_ns, msg.told_ns)
         held = self.held.take() if self.awaiting else []
         self.awaiting = False
         self.pending_until_ns = 0
@@ -189,7 +190,8 @@ class HashedBook(TokenBook):
         if not key[1] or not self.proof.fits(book, key):
             return []
         self._prove(key)
-        return self.move("proved", now_ns, "the catalogue came", "hash") + self.published(now_ns)
+        told_ns = max(self.heard_ns, self.vouched_ns)
+        return self.move("proved", now_ns, "the catalogue came", "hash", proved_ns=told_ns) + self.published(now_ns)
 
     def learn_statics(self) -> None:
         """The catalogue or another book told something that the hash is made with."""
@@ -303,7 +305,7 @@ class HashedBook(TokenBook):
             return self.move("replaced", now_ns, self.proof.why or "no hash")
         if self.proof.fits(self.book, key, [] if old is None else shrunk_prices(old, self.book)):
             self._prove(key)
-            return self.move("proved", now_ns, "book", "hash")
+            return self.move("proved", now_ns, "book", "hash", proved_ns=msg.vouched_ns)
         complete = msg.tick_size is not None and msg.last_trade_price is not None and msg.source != "mirror"
         if self.provable and not complete:
             self._count_miss()
@@ -328,12 +330,12 @@ class HashedBook(TokenBook):
         self._prove(key)
         return self.move("proved", now_ns, "late trade", "hash") + self.published(now_ns)
 
-    def _confirmed(self, now_ns: int) -> list[Message]:
-        """A provider gave the very book that is proven already."""
+    def _confirmed(self, now_ns: int, proved_ns: int) -> list[Message]:
+        """A provider gave the very book that is proven already, or the gateway its copy of what the venue said at ``proved_ns``."""
         self.count("confirmed")
         self.held.clear()
         self.awaiting = False
-        changed = self.move("proved", now_ns, "same book", "hash")
+        changed = self.move("proved", now_ns, "same book", "hash", proved_ns=proved_ns)
         return changed + self.published(now_ns) if changed else []
 
     def _prove(self, key: Key) -> None:

@@ -73,7 +73,7 @@ class SequencedBook(TokenBook):
         line.next_seq = msg.seq + 1 if line.relinked else max(line.next_seq, msg.seq + 1)
         line.relinked = False
         self._replace(msg, book)
-        out += self.move("proved", now_ns, "snapshot", "seq")
+        out += self.move("proved", now_ns, "snapshot", "seq", proved_ns=msg.vouched_ns)
         out.append(self.received(msg, book, "snapshot"))
         return out + self.published(now_ns)
 
@@ -201,7 +201,7 @@ class SequencedBook(TokenBook):
             self._replace(msg, book)
         self.line.next_seq = max(self.line.next_seq, msg.seq + 1)
         if msg.seq >= self.gap_before - 1:
-            out = self.move("proved", now_ns, "fresh book", "seq")
+            out = self.move("proved", now_ns, "fresh book", "seq", proved_ns=msg.vouched_ns)
         else:
             out = self.move("missed", now_ns, f"snapshot {msg.seq} is older than the gap before {self.gap_before}")
         out.append(self.received(msg, book, "resync"))
@@ -216,5 +216,6 @@ class SequencedBook(TokenBook):
         assert msg.seq is not None
         self.replace_book(book)
         self.seq = msg.seq
-        self.venue_ns = self.heard_ns = self.feed.updated_ns = msg.ts_ns
+        self.venue_ns = self.heard_ns = msg.told_ns
+        self.feed.updated_ns = max(self.feed.updated_ns, msg.told_ns)
         self.feed.last_seq = max(self.feed.last_seq, msg.seq)

@@ -182,12 +182,18 @@ class TokenBook:
         return [*self.flush(now_ns), *self.move("ended", now_ns, reason)]
 
     def move(
-        self, evidence: Evidence, now_ns: int, reason: str = "", basis: Basis = "none", publish: bool = True
+        self,
+        evidence: Evidence,
+        now_ns: int,
+        reason: str = "",
+        basis: Basis = "none",
+        publish: bool = True,
+        proved_ns: int = 0,
     ) -> list[Message]:
         """Take evidence in: a BookStateChanged and the gap it opens or heals, and the marked top if the state is another one."""
         known, old = self.confidence, self.confidence.state
         good_until_ns = known.verified_ns or known.since_ns or now_ns
-        if not known.learn(evidence, now_ns, reason, basis):
+        if not known.learn(evidence, now_ns, reason, basis, proved_ns):
             return []
         new = known.state
         assert new is not None
@@ -344,7 +350,7 @@ class TokenBook:
             changed_bids=changed[0],
             changed_asks=changed[1],
             full_depth=full_depth,
-            frame_ns=self.heard_ns,
+            frame_ns=max(self.heard_ns, self.vouched_ns),
         )
 
     def _levels(self, ts_ns: int, book: OrderBook, seq: int, venue_ns: int, cause: str) -> BookLevels:

@@ -35,6 +35,7 @@ class VenueBook(Message, frozen=True, kw_only=True, gc=False):
 
     ``bids`` and ``asks`` are in the order received; never rely on it for the best price. Fields that the source did not
     give are None. ``seq`` is only on the generic stream. ``venue_ts`` is the venue's own timestamp text (milliseconds).
+    ``vouched_ns`` is when the venue last vouched for these levels; 0: with this very message, at ``ts_ns``.
     """
 
     token_id: str
@@ -50,10 +51,16 @@ class VenueBook(Message, frozen=True, kw_only=True, gc=False):
     neg_risk: bool | None = None
     version: str | None = None
     seq: int | None = None
+    vouched_ns: int = 0
 
     @property
     def key(self) -> str:
         return self.token_id
+
+    @property
+    def told_ns(self) -> int:
+        """When the venue last vouched for these levels."""
+        return self.vouched_ns or self.ts_ns
 
 
 class VenuePriceChange(Message, frozen=True, kw_only=True, gc=False):
@@ -205,7 +212,7 @@ class BookSnapshot(Message, frozen=True, kw_only=True, gc=False):
     ``bids`` fall and ``asks`` rise in price, at most ``[book] depth`` levels a side. ``changed_bids`` and ``changed_asks`` are the
     levels its batch changed at any depth (size 0: gone). ``seq`` counts the books of the token (on the generic stream it is
     the stream's). ``verified_ns`` is when the book was last proved equal to the venue's; 0 is never. ``frame_ns`` is when the last
-    frame that it is made of reached us.
+    frame that it is made of, or answer that agreed with it, reached us.
     """
 
     token_id: str

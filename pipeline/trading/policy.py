@@ -46,13 +46,11 @@ def allowed_states(mode: Mode, policy: FeedPolicy = USUAL) -> frozenset[State]:
 
 
 def heard_ns(book: BookSnapshot) -> int:
-    """When a book was last vouched for: by arriving, or by being proved equal to the venue's.
+    """When a book was last vouched for: by what the venue said of it, or by being proved equal to the venue's.
 
-    That one has grown quiet is said with a book as well, and vouches for nothing.
+    That it has grown quiet is said with a book as well, and so is a book for whoever begins to listen: that vouches for nothing.
     """
-    if book.state == "QUIET" and book.frame_ns:
-        return max(book.frame_ns, book.verified_ns)
-    return max(book.ts_ns, book.verified_ns)
+    return max(book.frame_ns or book.ts_ns, book.verified_ns)
 
 
 def market_refusal(market: Market) -> str:
@@ -97,4 +95,5 @@ def mirrored(book: BookSnapshot, token_id: str) -> BookSnapshot:
         verified_ns=book.verified_ns,
         since_ns=book.since_ns,
         full_depth=book.full_depth,
+        frame_ns=book.frame_ns,
     )

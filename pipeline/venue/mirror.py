@@ -8,6 +8,7 @@ import msgspec
 
 from pipeline.base.errors import BadFrame
 from pipeline.market.book import OrderBook
+from pipeline.market.compare import compare
 from pipeline.market.token_book import time_ms
 from pipeline.messages import Message
 from pipeline.messages.market import BookDelta, TickSizeChange, VenueBook, VenuePriceChange, VenueTrade
@@ -16,12 +17,16 @@ ABOUT_BOOKS = (VenueBook, VenuePriceChange, BookDelta, TickSizeChange, VenueTrad
 
 
 class _Copy:
-    """One token's book, and the changes since it was last put together: only the latest of each price and side counts."""
+    """One token's book, and the changes since it was last put together: only the latest of each price and side counts.
 
-    __slots__ = ("book", "changes", "last")
+    ``vouched_ns`` is when the venue last said something of the levels, or agreed with them.
+    """
 
-    def __init__(self, book: OrderBook) -> None:
+    __slots__ = ("book", "changes", "last", "vouched_ns")
+
+    def __init__(self, book: OrderBook, vouched_ns: int) -> None:
         self.book = book
+        self.vouched_ns = vouched_ns
         self.changes: dict[tuple[str, str], tuple[str, str, str]] = {}
         self.last: VenuePriceChange | None = None
 
@@ -57,17 +62,36 @@ class Mirror:
             if copy is not None:
                 for change in msg.changes:
                     copy.changes[change[0], change[2]] = change
-                copy.last = msg
+                copy.last, copy.vouched_ns = msg, msg.ts_ns
             return
         try:
             if isinstance(msg, VenueBook):
                 if msg.source == "ws" or copy is None or time_ms(msg.venue_ts) >= time_ms(copy.venue_ts):
                     previous = None if copy is None else copy.put_together()
-                    self._copies[msg.token_id] = _Copy(OrderBook.from_message(msg, previous))
+                    self._copies[msg.token_id] = _Copy(OrderBook.from_message(msg, previous), msg.told_ns)
             elif copy is not None:
                 copy.put_together().follow(msg)
+                if isinstance(msg, BookDelta):
+                    copy.vouched_ns = msg.ts_ns
         except BadFrame:
             self._copies.pop(msg.token_id, None)  # the book builder refuses and counts the same message
+
+    def spot_checked(self, answer: VenueBook) -> None:
+        """The venue was asked for a book that is kept: if it has the same levels, it vouches for them anew."""
+        copy = self._copies.get(answer.token_id)
+        if copy is None:
+            return
+        try:
+            book = copy.put_together()
+        except BadFrame:
+            self._copies.pop(answer.token_id, None)
+            return
+        try:
+            told = OrderBook.from_message(answer, book)
+        except BadFrame:
+            return  # the book builder refuses and counts the same answer
+        if compare(book, (), told) == "same":
+            copy.vouched_ns = max(copy.vouched_ns, answer.told_ns)
 
     def drop(self, token_id: str) -> str:
         """Forget a token's book; its market, "" if there was no book."""
@@ -94,4 +118,4 @@ class Mirror:
             except BadFrame:
                 self._copies.pop(token_id, None)
                 continue
-            yield book.to_venue_book(self._heard_ns)
+            yield book.to_venue_book(self._heard_ns, vouched_ns=copy.vouched_ns)

@@ -42,7 +42,7 @@ def test_a_word_that_is_no_policy_is_refused_with_its_place() -> None:
         Config(Settings()).with_values({"confidence": {"pending": "hope"}}, "local.toml")
 
 
-def test_a_book_that_has_grown_quiet_is_as_old_as_its_last_frame_or_proof() -> None:
+def test_a_book_is_as_old_as_its_last_frame_or_proof_whenever_it_is_said_again() -> None:
     book = BookSnapshot(
         ts_ns=35,
         token_id="t",
@@ -57,6 +57,7 @@ def test_a_book_that_has_grown_quiet_is_as_old_as_its_last_frame_or_proof() -> N
         verified_ns=4,
         frame_ns=5,
     )
-    assert heard_ns(book) == 35
-    assert heard_ns(msgspec.structs.replace(book, state="QUIET")) == 5
-    assert heard_ns(msgspec.structs.replace(book, state="QUIET", verified_ns=30)) == 30
+    for state in ("VERIFIED", "QUIET"):
+        assert heard_ns(msgspec.structs.replace(book, state=state)) == 5
+        assert heard_ns(msgspec.structs.replace(book, state=state, verified_ns=30)) == 30
+    assert heard_ns(msgspec.structs.replace(book, frame_ns=0)) == 35

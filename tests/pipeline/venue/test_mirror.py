@@ -89,5 +89,5 @@ def test_a_copy_is_the_book_that_every_message_applied_in_turn_gives(events: lis
                 plain.follow(msg)
                 mirror.take(msg)
     [copy] = mirror.current("feed.")
-    wanted = plain.to_venue_book(copy.ts_ns)
+    wanted = plain.to_venue_book(copy.ts_ns, vouched_ns=copy.vouched_ns)
     assert copy == wanted
