@@ -81,6 +81,11 @@ def read_level2(path: Path, market: str, columns: Columns | None = None) -> Iter
             raise BadInput(f"{path}: not a whole CSV file: {error}") from None
 
 
+def read_rows(path: Path, rows: Iterator[list[str]], market: str, columns: Columns | None = None) -> Iterator[Message]:
+    """Rows of texts, the header first, as messages; ``path`` and the row's number tell where one cannot be understood."""
+    return _rows(path, rows, market, columns or Columns())
+
+
 def _rows(path: Path, rows: Iterator[list[str]], market: str, columns: Columns) -> Iterator[Message]:
     header = next(rows, None)
     if not header:

@@ -1,6 +1,7 @@
 """One line of a recording: a thing that came from outside or went there, with its link, both clocks, and its exact text.
 
 ``kind`` is ws_in, ws_out, rest, link, refused (a note beside the frame before it) or resumed (the recorder started again here).
+``made`` says what a line is that nobody received: a cut or a merge wrote it, so that the recording is complete in itself.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int = 0
     error: str = ""
     token_ids: tuple[str, ...] = ()
+    made: str = ""
 
     @property
     def data(self) -> bytes:

@@ -12,6 +12,7 @@ from pipeline.base.errors import BadInput
 from pipeline.messages import Message
 from pipeline.messages.edges import LinkEvent
 from pipeline.messages.market import Market
+from pipeline.recording.checking import require_unchanged
 from pipeline.recording.lines import Line, decode_line, message_of
 from pipeline.recording.markets import read_markets
 from pipeline.recording.writer import segments_of
@@ -28,6 +29,11 @@ def open_bytes(path: Path) -> IO[bytes]:
         return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
     except OSError as error:
         raise BadInput(f"{path}: cannot be opened: {error.strerror or error}; give a file or a recording's folder") from None
+
+
+def _open_segment(path: Path) -> IO[bytes]:
+    """A segment, also one that its recorder has finished and packed since it was listed."""
+    return open_bytes(path if path.exists() else path.with_suffix(".jsonl.gz"))
 
 
 class Recording:
@@ -50,13 +56,28 @@ class Recording:
         self.bad_lines = 0
         self.left_out: list[tuple[str, bool]] = []
 
+    def verify(self) -> None:
+        """Hold the finished segments against their checksums. Raises BadInput naming the file that was changed."""
+        if self.path.is_dir():
+            require_unchanged(self.path, self.segments)
+
+    def texts(self) -> Iterator[tuple[bytes, Path]]:
+        """Every line as it stands with its segment, torn and bad ones too; a packed segment that breaks off ends there."""
+        for segment in self.segments:
+            with _open_segment(segment) as stream:
+                try:
+                    for text in stream:
+                        yield text, segment
+                except (EOFError, zlib.error, gzip.BadGzipFile):
+                    continue
+
     def lines(self) -> Iterator[tuple[Line, str]]:
         """Every line with its place, ``file:line``. What is not a line is counted and left out."""
         self.torn = self.bad_lines = 0
         self.left_out.clear()
         for segment in self.segments:
             number = 0
-            with open_bytes(segment) as stream:
+            with _open_segment(segment) as stream:
                 try:
                     for number, text in enumerate(stream, 1):
                         try:

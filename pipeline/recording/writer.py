@@ -1,4 +1,4 @@
-"""Records what comes from outside: a folder of segments, plain while open, compressed once they rotate.
+"""Records what comes from outside: a folder of segments, plain while open, compressed once they rotate, and then in the index.
 
 Each line reaches the kernel before ``write`` returns, so a kill costs at most a torn last line. A writer on a folder that has
 segments goes on with the next number; it never appends to what another run left.
@@ -7,16 +7,31 @@ segments goes on with the next number; it never appends to what another run left
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
-import shutil
 import threading
 from io import FileIO
 from pathlib import Path
 
+import msgspec
+
 from pipeline.base import events
+from pipeline.base.errors import BadInput
 from pipeline.base.log import get_logger
 from pipeline.messages import Message
 from pipeline.messages.market import MarketUniverse
+from pipeline.recording.index import (
+    CHUNK,
+    Counted,
+    Index,
+    Segment,
+    count_lines,
+    file_sha256,
+    origin_of,
+    read_index,
+    with_segment,
+    write_index,
+)
 from pipeline.recording.lines import Line, encode_line, line_of
 from pipeline.recording.markets import RecordedMarkets, read_markets, write_markets
 
@@ -51,12 +66,14 @@ class RecordingWriter:
         left = segments_of(folder)
         self._number = int(left[-1].name.split(".")[0]) if left else 0
         self._compressing: threading.Thread | None = None
-        self._waiting: list[Path] = [file for file in folder.glob(f"*{OPEN}") if _is_number(file)]
+        self._waiting: list[tuple[Path, Counted | None]] = [
+            (file, None) for file in sorted(folder.glob(f"*{OPEN}")) if _is_number(file)
+        ]
         self._lock = threading.Lock()
+        self._counted = Counted()
         self._file = self._open_next()
-        self._size = 0
         if left:
-            self._put(encode_line(Line(kind="resumed", ts_ns=started_ns, reason=ending_of(left[-1]))))
+            self.keep(Line(kind="resumed", ts_ns=started_ns, reason=ending_of(left[-1])))
         self._compress()
 
     def write(self, msg: Message) -> None:
@@ -70,7 +87,29 @@ class RecordingWriter:
             return
         line = line_of(msg)
         if line is not None:
-            self._put(encode_line(line))
+            self.keep(line)
+
+    def keep(self, line: Line) -> None:
+        """Write one line as it is."""
+        encoded = encode_line(line)
+        self._file.write(encoded)
+        self.lines += 1
+        counted = self._counted
+        counted.add(line.kind, line.ts_ns, len(encoded))
+        if counted.bytes >= self.rotate_bytes:
+            self.rotate()
+
+    def keep_text(self, text: bytes) -> None:
+        """Write one line that another recording holds, byte for byte, even if it is none."""
+        self._file.write(text)
+        self.lines += 1
+        self._counted.add_text(text)
+
+    def rotate(self) -> None:
+        """Finish the open segment and begin the next."""
+        self._finish()
+        self._file = self._open_next()
+        self._compress()
 
     def close(self) -> None:
         """Finish the open segment and wait until it is compressed."""
@@ -82,29 +121,20 @@ class RecordingWriter:
         if thread is not None:
             thread.join()
 
-    def _put(self, encoded: bytes) -> None:
-        self._file.write(encoded)
-        self._size += len(encoded)
-        self.lines += 1
-        if self._size >= self.rotate_bytes:
-            self._finish()
-            self._file = self._open_next()
-            self._compress()
-
     def _open_next(self) -> FileIO:
         self._number += 1
-        self._size = 0
+        self._counted = Counted()
         return FileIO(self.folder / f"{self._number:0{DIGITS}d}{OPEN}", "xb")
 
     def _finish(self) -> None:
         self._file.close()
-        path = Path(os.fsdecode(self._file.name))
+        path, counted = Path(os.fsdecode(self._file.name)), self._counted
         with self._lock:
-            if self._size:
-                self._waiting.append(path)
-        if not self._size:
+            if counted.bytes:
+                self._waiting.append((path, counted))
+        if not counted.bytes:
             path.unlink()
-        get_logger().debug(events.RECORDING_ROTATED, segment=path.name, bytes=self._size)
+        get_logger().debug(events.RECORDING_ROTATED, segment=path.name, bytes=counted.bytes)
 
     def _compress(self) -> None:
         """Start the compressing thread unless it runs; it takes what waits and ends."""
@@ -119,8 +149,8 @@ class RecordingWriter:
                 if not self._waiting:
                     self._compressing = None
                     return
-                path = self._waiting.pop(0)
-            compress_segment(path)
+                path, counted = self._waiting.pop(0)
+            finish_segment(path, counted)
 
 
 def ending_of(last: Path) -> str:
@@ -134,15 +164,51 @@ def ending_of(last: Path) -> str:
     return f"the recorder before did not close {last.name}" + (", and its last line is torn" if torn else "")
 
 
-def compress_segment(path: Path) -> Path:
-    """Replace a plain segment by its compressed form; a kill in between leaves one whole copy."""
+def finish_segment(path: Path, counted: Counted | None) -> Path:
+    """Replace a plain segment by its compressed form and enter it into the index; a kill in between leaves one whole copy.
+
+    What the recorder did not count, as it was killed, is counted from the file.
+    """
     number = path.name.split(".")[0]
     unfinished, closed = path.with_name(number + UNFINISHED), path.with_name(number + CLOSED)
-    with path.open("rb") as plain, unfinished.open("wb") as raw:
-        with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed:
-            shutil.copyfileobj(plain, packed, 1024 * 1024)
-        raw.flush()
-        os.fsync(raw.fileno())
+    if counted is None:
+        with path.open("rb") as lines:
+            counted = count_lines(lines)
+    digest = hashlib.sha256()
+    with path.open("rb") as plain:
+        first = plain.readline(CHUNK)
+        plain.seek(0)
+        with unfinished.open("wb") as raw:
+            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed:
+                while chunk := plain.read(CHUNK):
+                    digest.update(chunk)
+                    packed.write(chunk)
+            raw.flush()
+            os.fsync(raw.fileno())
+    segment = Segment(
+        file=closed.name,
+        sha256=file_sha256(unfinished),
+        bytes=unfinished.stat().st_size,
+        lines_sha256=digest.hexdigest(),
+        lines_bytes=counted.bytes,
+        kinds=counted.kinds,
+        first_ns=counted.first_ns,
+        last_ns=counted.last_ns,
+        torn=counted.torn,
+    )
     unfinished.replace(closed)
+    enter_segment(path.parent, segment, first)
     path.unlink()
     return closed
+
+
+def enter_segment(folder: Path, segment: Segment, first_line: bytes) -> None:
+    """Put a finished segment into the folder's index, which is begun anew where it cannot be read."""
+    try:
+        index = read_index(folder)
+    except BadInput as error:
+        get_logger().warning(events.RECORDING_INDEX_REPLACED, folder=str(folder), reason=str(error))
+        index = Index()
+    if not index.origins and segment.number == f"{1:0{DIGITS}d}":
+        index = msgspec.structs.replace(index, origins=(origin_of(first_line),))
+    write_index(folder, with_segment(index, segment))

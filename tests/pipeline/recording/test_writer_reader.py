@@ -124,7 +124,7 @@ def test_a_kill_between_compressing_and_removing_loses_and_doubles_nothing(tmp_p
     assert [msg.ts_ns for msg in read(tmp_path)] == [1]
     written(tmp_path, [frame(3)])
     assert [msg.ts_ns for msg in read(tmp_path)] == [1, 3]
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["000001.jsonl.gz", "000002.jsonl.gz"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["000001.jsonl.gz", "000002.jsonl.gz", "index.json"]
 
 
 def test_a_truncated_compressed_segment_gives_what_it_has(tmp_path: Path) -> None:
