@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -60,6 +60,8 @@ class PaperRelayer(Relayer):
         self._state: VenueState = "normal"
         self._heap: list[tuple[int, int, Action, str]] = []
         self._number = 0
+        self.on_rest: Callable[[PaperOrder], None] = lambda order: None
+        """Told of each order that joins a level, with the shares that stand before it."""
 
     @classmethod
     def from_settings(cls, section: PaperSection, allowed: frozenset[State]) -> PaperRelayer:
@@ -259,6 +261,7 @@ class PaperRelayer(Relayer):
         elif paper.is_ready:
             ours.phase = "resting"
             paper.rest(order)
+            self.on_rest(order)
         else:
             self._wait(ours)
 
