@@ -6,7 +6,12 @@ from collections.abc import Collection, Iterable, Sequence
 
 from pipeline.bus.topology import BOOK_BUILDER, EXECUTOR, GATEWAY, ROLES, SCHEDULER, STRATEGY, WRITER
 
+FUSED = "fused"
+PLAYS: dict[str, tuple[str, ...]] = {FUSED: (EXECUTOR, STRATEGY, BOOK_BUILDER, GATEWAY)}
+"""Processes that play several roles, and which: they are started, restarted and stopped as one."""
+
 NEEDS: dict[str, tuple[str, ...]] = {
+    FUSED: (WRITER, SCHEDULER),
     EXECUTOR: (WRITER,),
     STRATEGY: (EXECUTOR, BOOK_BUILDER),
     BOOK_BUILDER: (GATEWAY,),
@@ -15,10 +20,10 @@ NEEDS: dict[str, tuple[str, ...]] = {
 """What a role cannot do its work without. The executor takes no order before the writer has said what it holds; the others wait for
 books, markets and answers. Whoever waits is alive, and goes on by itself once the other speaks."""
 
-FIRST_STARTED: dict[str, tuple[str, ...]] = {EXECUTOR: (WRITER,)}
+FIRST_STARTED: dict[str, tuple[str, ...]] = {EXECUTOR: (WRITER,), FUSED: (WRITER,)}
 """Roles that are not even started while another is down: an executor reads its journal, and then has to hear the writer."""
 
-STOPPED_TOGETHER: tuple[tuple[str, ...], ...] = ((SCHEDULER, GATEWAY, STRATEGY), (BOOK_BUILDER,), (EXECUTOR,), (WRITER,))
+STOPPED_TOGETHER: tuple[tuple[str, ...], ...] = ((SCHEDULER, GATEWAY, STRATEGY), (BOOK_BUILDER,), (EXECUTOR, FUSED), (WRITER,))
 """What brings in data and orders ends first; then the books; then the executor, which cancels what rests; the writer stores all that
 the others had to say. What is no role of the pipeline, such as the fake venue, ends after its clients."""
 
@@ -43,7 +48,7 @@ def stop_waves(roles: Iterable[str]) -> list[list[str]]:
     """The roles in groups, each to be stopped after the one before it."""
     known = list(roles)
     waves = [[role for role in wave if role in known] for wave in STOPPED_TOGETHER]
-    waves.append([role for role in known if role not in ROLES])
+    waves.append([role for role in known if role not in ROLES and role not in PLAYS])
     return [wave for wave in waves if wave]
 
 

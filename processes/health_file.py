@@ -15,7 +15,10 @@ SessionState = Literal["running", "stopping", "stopped"]
 
 
 class RoleHealth(msgspec.Struct, frozen=True):
-    """One role. ``beat_ns``: its last heartbeat (UTC); None: none yet, or it sends none. ``counts`` are of the running process."""
+    """One role. ``beat_ns``: its last heartbeat (UTC); None: none yet, or it sends none. ``counts`` are of the running process.
+
+    ``part_of`` names the process that plays this role among others, which has a row of its own.
+    """
 
     role: str
     state: str
@@ -26,6 +29,7 @@ class RoleHealth(msgspec.Struct, frozen=True):
     waits_for: tuple[str, ...] = ()
     counts: dict[str, int] = {}
     last_death: str = ""
+    part_of: str = ""
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ import zmq
 from filelock import FileLock, Timeout
 
 from pipeline.base import events
-from pipeline.base.clock import EventClock, SystemClock
+from pipeline.base.clock import Clock, EventClock, SystemClock
 from pipeline.base.config import Config, load_config
 from pipeline.base.errors import PolybotError, RoleTaken
 from pipeline.base.fault_points import arm_from_environment
@@ -117,24 +117,12 @@ def run_process(
     set_up_logging(settings.log.level, role=stage.role, run_id=identity.run_id)
     arm_from_environment(stage.role)
     stop = stop_when_told()
-    run_dir = state_dir / "runs" / session_id
-    options = RunnerOptions(
-        journal_path=journal_path(state_dir, stage.role, database_name(settings.db.url)),
-        runs_path=state_dir / "runs",
-        segment_bytes=settings.bus.journal_segment_bytes,
-        input_log_path=run_dir / "inputs" / f"{identity.run_id}.log" if settings.bus.log_inputs else None,
-        heartbeat_ms=settings.bus.heartbeat_ms,
-        resend_ms=settings.bus.resend_ms,
-        source=source,
-        max_backlog_records=settings.bus.max_backlog_records,
-        min_free_bytes=settings.bus.min_free_mb * 1_000_000,
-    )
+    options = runner_options(config, identity, source)
     with role_lock(state_dir, stage.role):
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         transport = choose_transport(settings.bus)
         try:
-            # A recording is played on its own time: whoever hears it lives then.
-            clock = EventClock() if settings.venue.name == "recording" else SystemClock(on_step_back=_tell_step)
+            clock = process_clock(config)
             runner = Runner(stage, identity, clock, transport, context, edges=edges, inline=inline, options=options)
             settle()
             runner.run(lambda: not stop.is_set())
@@ -145,6 +133,28 @@ def run_process(
             sys.exit(1)
         finally:
             context.destroy(linger=1_000)
+
+
+def runner_options(config: Config, identity: Identity, source: str) -> RunnerOptions:
+    """What the runner of a process needs besides its stage."""
+    bus, state_dir = config.settings.bus, Path(config.settings.bus.state_dir)
+    inputs = state_dir / "runs" / identity.session_id / "inputs"
+    return RunnerOptions(
+        journal_path=journal_path(state_dir, identity.producer, database_name(config.settings.db.url)),
+        runs_path=state_dir / "runs",
+        segment_bytes=bus.journal_segment_bytes,
+        input_log_path=inputs / f"{identity.run_id}.log" if bus.log_inputs else None,
+        heartbeat_ms=bus.heartbeat_ms,
+        resend_ms=bus.resend_ms,
+        source=source,
+        max_backlog_records=bus.max_backlog_records,
+        min_free_bytes=bus.min_free_mb * 1_000_000,
+    )
+
+
+def process_clock(config: Config) -> Clock:
+    """The clock of a process. A recording is played on its own time: whoever hears it lives then."""
+    return EventClock() if config.settings.venue.name == "recording" else SystemClock(on_step_back=_tell_step)
 
 
 def _tell_step(step_ns: int) -> None:

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -33,12 +34,14 @@ from pipeline.bus.transport import choose_transport
 from pipeline.bus.wires import Wires
 from pipeline.messages.control import Heartbeat
 from processes.child_output import JsonOutput, Output, PrefixedOutput, role_stream
-from processes.dependencies import FIRST_STARTED, NEEDS, start_order, stop_waves, waits_for
+from processes.dependencies import FIRST_STARTED, NEEDS, PLAYS, start_order, stop_waves, waits_for
 from processes.health_file import Health, RoleHealth, SessionState, write_health
 from processes.options import SESSION, SUPERVISED, process_options, role_lock
 from processes.orphans import end_orphans
 from processes.procfile import PROCFILE, RoleCommand, find_procfile, read_procfile
-from processes.role_life import LifeRules, LifeState, RoleLife
+from processes.role_life import LifeRules, RoleLife
+from processes.role_status import RoleStatus as RoleStatus
+from processes.role_status import Told
 from processes.runs import prune_runs, run_folder
 from processes.stop_signals import StopSignals
 from processes.stopping import StopReport, stop_in_order
@@ -51,43 +54,17 @@ _STALL_NS = 2_000 * NS_PER_MS
 """A supervisor that stood still for so long has heard nobody, and holds nobody's silence against him."""
 
 
-@dataclass(frozen=True)
-class RoleStatus:
-    """How one role stands. ``counts`` are those of the running process, ``totals`` of all its processes in this session.
-
-    ``last_death`` says how its last process ended by itself, and its last line; "" if none did. ``waits_for`` names the roles that it
-    needs and that do not run.
-    """
-
-    role: str
-    state: LifeState
-    pid: int | None
-    restarts: int
-    silence_ns: int | None
-    counts: dict[str, int]
-    totals: dict[str, int]
-    last_death: str = ""
-    waits_for: tuple[str, ...] = ()
-    hangs: int = 0
-
-
 @dataclass
 class _Role:
-    """All the supervisor holds about one role."""
+    """All the supervisor holds about one process. ``told`` has each role that it plays; most play their own."""
 
     command: RoleCommand
     life: RoleLife
+    told: dict[str, Told]
     child: Child | None = None
-    counts: dict[str, int] = field(default_factory=dict)
-    past: dict[str, int] = field(default_factory=dict)
-    run_id: str = ""
-    dead_run_id: str = ""
     last_death: str = ""
     died_ns: int | None = None
     hung_ms: int | None = None
-
-    def totals(self) -> dict[str, int]:
-        return {key: self.past.get(key, 0) + self.counts.get(key, 0) for key in self.past | self.counts}
 
 
 class Supervisor:
@@ -153,9 +130,10 @@ class Supervisor:
             self._wires = opening.enter_context(Wires(SUPERVISOR, identity, transport, context))
             rules, now_ns = LifeRules.of(self.config.settings.supervisor), monotonic_ns()
             commands = {command.role: command for command in self._commands}
-            self._roles = {
-                role: _Role(commands[role], RoleLife(role, rules, role in ROLES, now_ns)) for role in start_order(list(commands))
-            }
+            for role in start_order(list(commands)):
+                plays = PLAYS.get(role, (role,))
+                life = RoleLife(role, rules, plays[0] in ROLES, now_ns)
+                self._roles[role] = _Role(commands[role], life, {played: Told() for played in plays})
             opening.callback(self.stop)
             self._stepped_ns = now_ns
             self._attend(now_ns)
@@ -171,21 +149,37 @@ class Supervisor:
         """How each role stands, in the order in which they are started."""
         now_ns = monotonic_ns()
         running = self._running()
-        return tuple(
-            RoleStatus(
-                role=name,
-                state=role.life.state,
-                pid=None if role.child is None else role.child.pid,
-                restarts=role.life.restarts,
-                silence_ns=role.life.silence_ns(now_ns),
-                counts=dict(role.counts),
-                totals=role.totals(),
-                last_death=role.last_death,
-                waits_for=waits_for(name, self._roles, running),
-                hangs=role.life.hangs,
-            )
-            for name, role in self._roles.items()
+        return tuple(status for name, role in self._roles.items() for status in self._statuses_of(name, role, running, now_ns))
+
+    def _statuses_of(self, name: str, role: _Role, running: set[str], now_ns: int) -> Iterator[RoleStatus]:
+        """The process, then the roles that it plays, if those are others."""
+        own = role.told.get(name, Told())
+        whole = RoleStatus(
+            role=name,
+            state=role.life.state,
+            pid=None if role.child is None else role.child.pid,
+            restarts=role.life.restarts,
+            silence_ns=role.life.silence_ns(now_ns),
+            counts=dict(own.counts),
+            totals=own.totals(),
+            last_death=role.last_death,
+            waits_for=waits_for(name, self._roles, running),
+            hangs=role.life.hangs,
         )
+        yield whole
+        for played, told in role.told.items():
+            if played != name:
+                yield dataclasses.replace(
+                    whole,
+                    role=played,
+                    counts=dict(told.counts),
+                    totals=told.totals(),
+                    part_of=name,
+                    restarts=0,
+                    hangs=0,
+                    last_death="",
+                    waits_for=(),
+                )
 
     def _running(self) -> set[str]:
         """The roles that were heard since they were started; one that sends no heartbeats runs as soon as it is there."""
@@ -210,6 +204,7 @@ class Supervisor:
                 waits_for=status.waits_for,
                 counts=status.counts,
                 last_death=status.last_death,
+                part_of=status.part_of,
             )
             for status in self.statuses()
         )
@@ -237,11 +232,10 @@ class Supervisor:
         for arrival in self._wires.receive(timeout_ms, at_most=1_000):
             if not isinstance(arrival, Arrival) or not isinstance(arrival.message, Heartbeat):
                 continue
-            role = self._roles.get(arrival.message.role)
-            if role is None or arrival.run_id == role.dead_run_id:
+            beat = arrival.message
+            role = next((known for known in self._roles.values() if beat.role in known.told), None)
+            if role is None or not role.told[beat.role].hear(arrival.run_id, beat.counts):
                 continue
-            role.run_id = arrival.run_id
-            role.counts = arrival.message.counts
             if role.life.state != "running":
                 self._health_ns = 0
             role.life.on_heartbeat(monotonic_ns())
@@ -288,8 +282,8 @@ class Supervisor:
         assert role.child is not None
         child, role.child = role.child, None
         child.close()
-        role.past, role.counts = role.totals(), {}
-        role.dead_run_id = role.run_id
+        for told in role.told.values():
+            told.died()
         role.life.on_exit(now_ns, refused=code == BadInput.exit_code)
         said = child.last_line()
         name = role.command.role

@@ -73,6 +73,7 @@ class Runner:
         edges: Sequence[AsyncEdge] = (),
         inline: Sequence[InlineEdge] = (),
         options: RunnerOptions | None = None,
+        open_wires: Callable[..., Wires] = Wires,
     ) -> None:
         self.stage, self.identity, self.clock = stage, identity, clock
         self.options = options = options or RunnerOptions()
@@ -82,7 +83,7 @@ class Runner:
         topics = (
             {} if journal is None else {"committed": [f"committed.{stage.role}@{journal.id}", f"committed.{WRITER_STATE_KEY}"]}
         )
-        self.wires = Wires(stage.role, identity, transport, context, topics=topics)
+        self.wires = open_wires(stage.role, identity, transport, context, topics=topics)
         self.durable: DurableOutbox | None = None
         if journal is not None:
             self.durable = DurableOutbox(
@@ -148,7 +149,7 @@ class Runner:
         try:
             self.start()
             while wanted():
-                self.step(self._wait_ms())
+                self.step(self.wait_ms())
             self.stop()
         finally:
             self.close()
@@ -194,7 +195,7 @@ class Runner:
         self.outbox.send_all(self.stage.wind_up(self.clock.now_ns()))
         deadline = monotonic_ns() + _WIND_UP_NS
         while not self.stage.is_wound_up and monotonic_ns() < deadline:
-            self.step(min(self._wait_ms(), 20))
+            self.step(min(self.wait_ms(), 20))
 
     def _wait_for_committed(self) -> None:
         deadline = monotonic_ns() + _DRAIN_NS
@@ -374,7 +375,7 @@ class Runner:
             own["resent"] = self.durable.resent
         return own | self.stage.counts()
 
-    def _wait_ms(self) -> int:
+    def wait_ms(self) -> int:
         """How long a step may wait for messages: until the next timer, at most the plumbing's patience."""
         if self._answers or self._local:
             return 0

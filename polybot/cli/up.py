@@ -62,6 +62,7 @@ class _Speed(click.ParamType[Decimal]):
     "--state-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where journals, logs, recordings and locks are kept."
 )
 @click.option("--procfile", type=click.Path(path_type=Path), metavar="FILE", help="The roles to run, instead of the usual ones.")
+@click.option("--fused", is_flag=True, help="One process from the feed to the orders: the least delay, less isolation.")
 @click.option("--plain", is_flag=True, help="Short lines instead of the live view.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; everything else goes to standard error.")
 @config_option
@@ -74,6 +75,7 @@ def command(
     db_url: str | None,
     state_dir: Path | None,
     procfile: Path | None,
+    fused: bool,
     plain: bool,
     as_json: bool,
     config_path: Path | None,
@@ -83,10 +85,11 @@ def command(
     \b
     Example:
       polybot up --for 20
+      polybot up --fused --for 20
       polybot up --venue recording:var/runs/20260101-120000-1f/recording --speed 10
       polybot up --venue polymarket --market fed-decision-in-january
     """
-    asked = Asked(venue, markets, speed, db_url, state_dir, port, procfile)
+    asked = Asked(venue, markets, speed, db_url, state_dir, port, procfile, fused)
     plan = plan_up(asked, load_config(config_path), new_session_id())
     live = sys.stdout.isatty() and not plain and not as_json
     Session(plan, live=live, as_json=as_json, seconds=seconds).run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 from pipeline.base.config import Config
 from pipeline.base.errors import BadInput, PortInUse
 from pipeline.base.settings import VENUE_NAMES
+from pipeline.bus.topology import GATEWAY
+from processes.dependencies import FUSED, PLAYS
 from processes.fake_settings import FAKE_DB, fake_addresses, is_default
 from processes.procfile import PROCFILE, PROCFILE_DEMO, RoleCommand, find_procfile, read_procfile
 from processes.runs import run_folder
@@ -31,6 +34,7 @@ class Asked:
     state_dir: Path | None = None
     port: int | None = None
     procfile: Path | None = None
+    fused: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,31 @@ def plan_up(asked: Asked, config: Config, session_id: str) -> UpPlan:
     planned = config.with_values(values, ORIGIN)
     _check_database(planned.settings.db.url, state_dir)
     commands = read_procfile(asked.procfile or find_procfile(PROCFILE_DEMO if venue == "fake" else PROCFILE))
+    if asked.fused:
+        commands = fuse(commands)
+        title += ", fused"
     return UpPlan(planned, commands, session_id, f"Polybot: {title}", note)
+
+
+def fuse(commands: Sequence[RoleCommand]) -> tuple[RoleCommand, ...]:
+    """The commands with one process in place of the four between a frame and its order, started as they are.
+
+    Raises BadInput for a Procfile that lacks one of them.
+    """
+    module = "processes.fused"
+    found = {command.role: command for command in commands}
+    missing = [role for role in PLAYS[FUSED] if role not in found]
+    if missing:
+        raise BadInput(f"--fused: the Procfile has no {', '.join(missing)}; it fuses {', '.join(PLAYS[FUSED])}")
+    gateway = found[GATEWAY].argv
+    if f"processes.{GATEWAY}" not in gateway:
+        raise BadInput(
+            f"--fused: {GATEWAY} is not started with -m processes.{GATEWAY}; write a line `{FUSED}:` into the Procfile"
+        )
+    words = tuple(module if word == f"processes.{GATEWAY}" else word for word in gateway)
+    kept = [command for command in commands if command.role not in PLAYS[FUSED]]
+    place = next(index for index, command in enumerate(commands) if command.role in PLAYS[FUSED])
+    return (*kept[:place], RoleCommand(FUSED, words), *kept[place:])
 
 
 def _venue(text: str) -> tuple[str, Path]:
