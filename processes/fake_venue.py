@@ -15,9 +15,11 @@ from pipeline.base.clock import SystemClock
 from pipeline.base.config import Config
 from pipeline.base.errors import BadInput
 from pipeline.base.log import get_logger, set_up_logging
+from pipeline.base.private import private_folder
 from pipeline.base.settings import FakeVenueSection
 from pipeline.base.units import NS_PER_S, ONE_E6
 from pipeline.fake_venue.exchange import ExchangePlan, FakeExchange
+from pipeline.fake_venue.holdings import NAME as HOLDINGS
 from pipeline.fake_venue.server import FakeVenueServer, ServerOptions
 from pipeline.fake_venue.session import record_session
 from pipeline.fake_venue.source import Source
@@ -71,11 +73,13 @@ def main(
         click.echo(f"wrote {lines} lines, {seconds} s of market time, to {record_to}")
         return
     taped = recording or (Path(settings.recording) if settings.recording else None)
-    serve(settings, taped, Decimal(str(speed)))
+    state_dir = Path(config.settings.bus.state_dir)
+    private_folder(state_dir)
+    serve(settings, taped, Decimal(str(speed)), state_dir / HOLDINGS)
 
 
-def serve(settings: FakeVenueSection, recording: Path | None, speed: Decimal) -> None:
-    """Serve until told to stop. Raises PortInUse, and BadInput for a recording that cannot be served."""
+def serve(settings: FakeVenueSection, recording: Path | None, speed: Decimal, holdings: Path | None = None) -> None:
+    """Serve until told to stop. Raises PortInUse, and BadInput for a recording or a file of holdings that cannot be used."""
     clock = SystemClock()
     source: Source
     if recording is not None:
@@ -86,7 +90,13 @@ def serve(settings: FakeVenueSection, recording: Path | None, speed: Decimal) ->
     else:
         source = FakeExchange(plan_of(settings), clock.now_ns())
     cash_e6 = settings.starting_balance * ONE_E6
-    options = ServerOptions(host=settings.host, port=settings.port, waits_for_reader=recording is not None, start_cash_e6=cash_e6)
+    options = ServerOptions(
+        host=settings.host,
+        port=settings.port,
+        waits_for_reader=recording is not None,
+        start_cash_e6=cash_e6,
+        holdings=holdings,
+    )
     server = FakeVenueServer(source, clock, options)
     stop = stop_when_told()
     threading.Thread(target=_stop_when, args=(stop, server), daemon=True).start()

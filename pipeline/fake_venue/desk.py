@@ -14,6 +14,7 @@ from pipeline.base.units import parse_e6
 from pipeline.fake_venue.accounts import Accounts
 from pipeline.fake_venue.exchange import FakeExchange
 from pipeline.fake_venue.heartbeats import Heartbeats
+from pipeline.fake_venue.holdings import HoldingsFile
 from pipeline.fake_venue.order_answers import json_reply
 from pipeline.fake_venue.order_api import OrderApi
 from pipeline.fake_venue.order_faults import OrderFaults
@@ -26,7 +27,10 @@ from pipeline.fake_venue.wire import Frame
 
 
 class Desk:
-    """Everything behind the private endpoints. ``publish`` takes the market's frames, in order, as they come about."""
+    """Everything behind the private endpoints. ``publish`` takes the market's frames, in order, as they come about.
+
+    ``holdings`` keeps what accounts own from one venue to the next; without it every account begins anew. Raises BadInput for its file.
+    """
 
     def __init__(
         self,
@@ -36,9 +40,13 @@ class Desk:
         publish: Callable[[list[Frame]], None],
         start_cash_e6: int,
         queue_bytes: int,
+        holdings: HoldingsFile | None = None,
     ) -> None:
         self.clock = clock
         self.accounts = Accounts(start_cash_e6)
+        self._holdings = holdings
+        if holdings is not None:
+            holdings.load(self.accounts)
         self.orders = UserOrders(exchange, self.accounts)
         self.heartbeats = Heartbeats(self.orders.cancel_key)
         self.faults = OrderFaults(self.orders, self.heartbeats, mode)
@@ -70,6 +78,8 @@ class Desk:
             frames, self.orders.frames = self.orders.frames, []
             self._publish(frames)
         if self.orders.events:
+            if self._holdings is not None:
+                self._holdings.save(self.accounts)
             words = self.orders.events[:]
             self.orders.events.clear()
             self.hub.publish(self.faults.outgoing(words))

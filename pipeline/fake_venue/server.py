@@ -13,6 +13,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -27,6 +28,7 @@ from pipeline.fake_venue import clob, gamma, order_faults
 from pipeline.fake_venue.desk import Desk
 from pipeline.fake_venue.exchange import FakeExchange
 from pipeline.fake_venue.fault_table import FAULTS, UnknownFault, check_fault
+from pipeline.fake_venue.holdings import HoldingsFile
 from pipeline.fake_venue.links import Hub
 from pipeline.fake_venue.scenarios import Faults
 from pipeline.fake_venue.source import Source
@@ -47,7 +49,7 @@ class ServerOptions:
     """Where to listen (port 0: any free one), how much may wait for a slow reader, and whether time stands still until somebody subscribes.
 
     ``waits_for_reader`` is for recordings, which end: their clock starts with the first subscription. ``start_cash_e6`` is what each
-    account that trades here begins with.
+    account that trades here begins with, ``holdings`` the file in which it finds what it had at the end; None begins anew each time.
     """
 
     host: str = "127.0.0.1"
@@ -55,6 +57,7 @@ class ServerOptions:
     queue_bytes: int = QUEUE_BYTES
     waits_for_reader: bool = False
     start_cash_e6: int = START_CASH_E6
+    holdings: Path | None = None
 
 
 class FakeVenueServer:
@@ -71,7 +74,8 @@ class FakeVenueServer:
         """Who takes orders; nobody where a recording is served."""
         if isinstance(source, FakeExchange):
             options = self.options
-            self.desk = Desk(source, clock, self.mode, self._publish, options.start_cash_e6, options.queue_bytes)
+            kept = None if options.holdings is None else HoldingsFile(options.holdings)
+            self.desk = Desk(source, clock, self.mode, self._publish, options.start_cash_e6, options.queue_bytes, kept)
         self.behind_ns = 0
         self._failure: BaseException | None = None
         self._socket = bind(self.options.host, self.options.port)
