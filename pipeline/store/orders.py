@@ -34,7 +34,10 @@ def append_intent(conn: Connection, run_id: int, msg: OrderIntent) -> None:
 
 
 def record_fill(conn: Connection, run_id: int, msg: FillRecord) -> None:
-    """Add a fill; a later word on the same (trade_id, client_order_id) replaces all but when it was first heard."""
+    """Add a fill; a later word on the same (trade_id, client_order_id) replaces all but when it was first heard.
+
+    One that takes back a trade that failed also leaves ``failed`` in the row of that trade.
+    """
     mention_outcomes(conn, run_id, [(msg.market, msg.token_id)])
     ts_ms = msg.ts_ns // NS_PER_MS
     whose = (msg.trade_id, msg.client_order_id, run_id, msg.strategy, msg.mode, *outcome_key(msg.market, msg.token_id))
@@ -43,3 +46,8 @@ def record_fill(conn: Connection, run_id: int, msg: FillRecord) -> None:
         upsert_sql(fills, columns(fills), ("trade_id", "client_order_id"), keep=("ts_ms", "ts_ns")),
         (*whose, *what, ts_ms, msg.ts_ns, ts_ms),
     )
+    if msg.reverses:
+        conn.exec_driver_sql(
+            "UPDATE fills SET status = ?, updated_ts_ms = ? WHERE trade_id = ? AND client_order_id = ?",
+            (msg.status, ts_ms, msg.reverses, msg.client_order_id),
+        )

@@ -79,7 +79,27 @@ def test_a_failed_trade_is_undone_by_its_reversal(store: Store) -> None:
     keep(store, FILL, failed)
     with store.connect() as conn:
         (row,) = pnl(conn)
+        fills = {fill.trade_id: (fill.status, fill.reverses) for fill in list_fills(conn)}
     assert (row.cash_e6, row.value_e6, row.pnl_e6) == (0, 0, 0)
+    assert fills == {"t-0": ("failed", ""), "t-0-failed": ("failed", "t-0")}
+
+
+def test_a_trade_that_failed_is_told_so_in_its_own_row_and_in_that_of_its_order_alone(store: Store) -> None:
+    retrying = msgspec.structs.replace(FILL, status="retrying")
+    maker = msgspec.structs.replace(FILL, client_order_id="o-other", status="retrying")
+    failed = msgspec.structs.replace(
+        FILL, ts_ns=FILL.ts_ns + 5_000_000, trade_id="t-0-failed", side="SELL", status="failed", reverses="t-0"
+    )
+    keep(store, FILL, retrying, maker, failed)
+    with store.connect() as conn:
+        told = {(fill.trade_id, fill.client_order_id): fill.status for fill in list_fills(conn)}
+        sizes = {fill.size_e6 for fill in list_fills(conn)}
+    assert told == {
+        ("t-0", FILL.client_order_id): "failed",
+        ("t-0", "o-other"): "retrying",
+        ("t-0-failed", FILL.client_order_id): "failed",
+    }
+    assert sizes == {FILL.size_e6}
 
 
 def test_modes_and_strategies_are_kept_apart(store: Store) -> None:
