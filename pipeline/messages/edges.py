@@ -136,7 +136,16 @@ class CatalogueFetched(Message, frozen=True, kw_only=True):
 # --- executor ------------------------------------------------------------------------------------------------------
 
 RelayerEventKind = Literal[
-    "accepted", "rejected", "filled", "cancelled", "cancel_refused", "delayed", "expired", "lost", "trade_updated"
+    "accepted",
+    "rejected",
+    "filled",
+    "cancelled",
+    "cancel_refused",
+    "delayed",
+    "expired",
+    "lost",
+    "trade_updated",
+    "concluded",
 ]
 
 
@@ -163,7 +172,8 @@ RefusalCode = Literal[
 class RelayerEvent(Message, frozen=True, kw_only=True, gc=False):
     """What a relayer says of one order. For ``filled``: price, size, fee and liquidity of this trade, all in millionths.
 
-    ``lost``: the order was sent and no answer came. ``trade_updated``: an earlier trade has a new ``trade_status``.
+    ``lost``: the order was sent and no answer came. ``trade_updated``: an earlier trade has a new ``trade_status``. ``concluded``: the
+    order is over, and every trade of it has been told.
     ``code`` tells refusals apart; ``retry_after_ms`` is how long the venue asks to wait (0: it does not say).
     """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from pipeline.base.units import NS_PER_S
@@ -54,12 +56,32 @@ class Account:
         self._merging: dict[str, tuple[int, int]] = {}
         self._fading: dict[str, list[tuple[int, OpenOrder]]] = {}
 
+    def state(self) -> dict[str, Any]:
+        """All that is believed, as plain values."""
+        return {
+            "ready": self.ready,
+            "halted": self.halted,
+            "venue_state": self.venue_state,
+            "counter": self.counter,
+            "free_cash_e6": self.free_cash_e6,
+            "exposure_e6": self.exposure_e6,
+            "orders": self._orders,
+            "placing": self._placing,
+            "cancelling": self._cancelling,
+            "positions": self.portfolio.shown(),
+        }
+
     # --- reading ---------------------------------------------------------------------------------------------------
 
     @property
     def may_command(self) -> bool:
         """The executor takes commands and trading is not halted."""
         return self.ready and not self.halted
+
+    @property
+    def sells_only_what_is_held(self) -> bool:
+        """A sale needs shares that no other order holds: at a venue, and wherever cash is counted."""
+        return self.mode == "live" or self.free_cash_e6 is not None
 
     def has_orders(self, market: str) -> bool:
         """Something of this strategy may still trade in a market, also what is being cancelled."""

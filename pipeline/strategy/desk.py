@@ -244,7 +244,7 @@ class QuoteDesk:
             Changes() if kept_still else diff_quotes(targets.quotes, view.orders, self.strategy.min_change_ticks * tick, tick)
         )
         leaving = self.account.leaving(market_id)
-        free = None if self.account.free_cash_e6 is None else partial(self._free_e6, market_id, now_ns)
+        free = partial(self._free_e6, market_id, now_ns) if self.account.sells_only_what_is_held else None
         paced = pace(token_id, wanted, view.orders, leaving, self.habits.min_quote_lifetime_ns, now_ns, free)
         changes = paced.changes
         standing = "" if targets.quotes else targets.reason

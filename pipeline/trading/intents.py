@@ -54,12 +54,16 @@ EndKind = Literal["cancelled", "expired"]
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an order ended at the venue, with the shares that had traded by then, or the trades that belong to it."""
+    """How an order ended at the venue, with the shares that had traded by then, or the trades that belong to it.
+
+    ``counted``: the venue itself said how many shares; otherwise it is what was heard so far.
+    """
 
     kind: EndKind
     reason: str
     matched_e6: int = 0
     trade_ids: frozenset[str] = frozenset()
+    counted: bool = False
 
 
 @dataclass(slots=True, eq=False)

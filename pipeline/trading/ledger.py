@@ -183,6 +183,11 @@ class Ledger:
             del self._late[name]
             self._let_go(name)
 
+    def _conclude(self, order: Order) -> None:
+        """No trade of an ended order is still to be told: nothing of it counts any more."""
+        if not order.is_open and self._late.pop(order.client_order_id, None) is not None:
+            self._let_go(order.client_order_id)
+
     def reprice(self) -> None:
         """The fee schedules are known anew: count every order that may trade with its market's."""
         for order in (*self.open.values(), *(order for _, order in self._late.values())):
@@ -199,6 +204,8 @@ class Ledger:
             yield from self._filled(order, event, now_ns)
         elif event.kind == "trade_updated":
             yield from self._trade_updated(order, event, now_ns)
+        elif event.kind == "concluded":
+            self._conclude(order)
         elif event.kind in ORDER_EVENTS:
             if not order.on(ORDER_EVENTS[event.kind], event.reason):
                 self.ignored += 1

@@ -113,7 +113,7 @@ class VenueOrders:
         matched_e6 = max(told.matched_e6, intent.matched_e6)
         if over:
             looks = intent.looks + 1
-            intent.ending = Ending(self._end_kind(intent, now_ns), told.reason, matched_e6)
+            intent.ending = Ending(self._end_kind(intent, now_ns), told.reason, matched_e6, counted=True)
             yield from self._try_end(intent, now_ns)
             if intent.is_open:
                 self.trades_wanted = self.trades_wanted or not heard
@@ -138,7 +138,8 @@ class VenueOrders:
             if intent.looks < TRADE_LOOKS:
                 self.intents.watch(intent)
                 intent.look_later(now_ns)
-        yield from ()
+        elif told.state in ENDED:
+            yield self._event("concluded", intent, now_ns)
 
     def missing(self, intent: Intent, now_ns: int) -> Iterator[Message]:
         """The venue says that it does not know one of our orders."""
@@ -203,12 +204,15 @@ class VenueOrders:
         ending = intent.ending
         if ending is None or not intent.is_open:
             return
-        if not intent.has_all_trades(self.intents.trade_ids(intent)) and intent.looks < TRADE_LOOKS:
+        whole = intent.has_all_trades(self.intents.trade_ids(intent))
+        if not whole and intent.looks < TRADE_LOOKS:
             return
         intent.on("acknowledge")
         intent.told_end, intent.look_ns, intent.cancel_ns = True, None, None
         if intent.booked_e6 < intent.record.size_e6:
             yield self._event(ending.kind, intent, now_ns, ending.reason)
+            if whole and ending.counted:
+                yield self._event("concluded", intent, now_ns)
 
     def _end_kind(self, intent: Intent, now_ns: int) -> EndKind:
         good_till_ns = intent.record.good_till_ns

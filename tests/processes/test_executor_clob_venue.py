@@ -195,6 +195,8 @@ def test_an_order_rests_fills_in_part_and_is_cancelled(server: FakeVenueServer) 
         await rig.until(lambda: rig.filled(name) == 20)
         rig.cancel(name)
         await rig.until(lambda: rig.status(name) == "cancelled")
+        # The venue counts what traded of it: nothing late is expected, and nothing is held back, though nobody waited for that.
+        await rig.until(lambda: rig.stage.ledger.reserves.cash_e6 == 0, seconds=3)
         texts = [bytes(str(msg), "utf-8") for msg in rig.journal] + [reply.body for reply in rig.replies]
         credentials = rig.edge._known()
         for secret in (credentials.key, credentials.secret, credentials.passphrase):

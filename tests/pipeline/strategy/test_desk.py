@@ -11,7 +11,7 @@ import pytest
 from pipeline.base.settings import ConfidenceSection, Policy
 from pipeline.messages import Message
 from pipeline.messages.market import BookSnapshot, Level, Market, MarketUniverse, Outcome, State
-from pipeline.messages.orders import CancelOrder, ExecSnapshot, Fill, MergePair, Mode, OrderUpdate, PlaceOrder
+from pipeline.messages.orders import CancelOrder, ExecSnapshot, Fill, MergePair, Mode, OrderUpdate, PlaceOrder, Position
 from pipeline.messages.records import Opportunity
 from pipeline.strategy.desk import QuoteDesk
 from pipeline.strategy.spread import SpreadCapture
@@ -227,6 +227,22 @@ def test_the_orders_of_another_strategy_of_ours_are_not_outbid_either() -> None:
     assert [order.price_e6 for order in orders] == [410_000, 540_000] * 2
     for each in displaying(orders, T + 600 * MS):
         assert not moved(list(engine.handle(each, T + 600 * MS)))
+
+
+@pytest.mark.parametrize("mode", ["live", "paper"])
+def test_a_replaced_sale_waits_until_the_one_that_goes_gives_its_shares_back(mode: Mode) -> None:
+    desk = desk_of(dataclasses.replace(QUOTER, min_requote_interval_ns=0))
+    held = Position("spread_capture", "yes", "m", inventory_e6=30 * ONE, cost_e6=12 * ONE)
+    cash = 1_000 * ONE if mode == "paper" else None
+    snapshot = ExecSnapshot(ts_ns=T, accepts=True, halted=False, mode=mode, orders=(), positions=(held,), free_cash_e6=cash)
+    list(desk.on_snapshot(snapshot, T))
+    placed = live(desk, desk.on_book(book("VERIFIED"), T))
+    (sale,) = (order for order in placed if order.side == "SELL")
+    at = T + 5_000 * MS
+    lower = msgspec.structs.replace(book("VERIFIED", at=at), asks=(Level(450_000, 100 * ONE),))
+    said = list(desk.on_book(lower, at))
+    assert sale.client_order_id in [msg.client_order_id for msg in said if isinstance(msg, CancelOrder)]
+    assert not [msg for msg in said if isinstance(msg, PlaceOrder) and msg.side == "SELL"]
 
 
 def test_a_market_left_to_another_strategy_is_pulled_and_comes_back() -> None:

@@ -143,6 +143,15 @@ def test_the_room_of_a_cancelled_order_is_not_given_away_before_a_late_trade_of_
     assert dispatcher.ledger.portfolio.inventory_e6("s", "a-y") == 25 * ONE
 
 
+def test_the_room_of_a_cancelled_order_is_free_once_all_its_trades_are_told() -> None:
+    dispatcher = desk(wide(max_inventory_e6=30 * ONE, late_fill_ns=10 * S))
+    list(dispatcher.place(place(1, "a-y", "BUY", 400_000, 30 * ONE), T))
+    list(dispatcher.apply([event("accepted", 1), event("concluded", 1)], T))
+    assert reasons(dispatcher.place(place(2, "a-y", "BUY", 400_000, 10 * ONE), T)) == ["inventory 40 is over max_inventory 30"]
+    list(dispatcher.apply([event("cancelled", 1), event("concluded", 1)], T))
+    assert reasons(dispatcher.place(place(3, "a-y", "BUY", 400_000, 30 * ONE), T)) == []
+
+
 def test_the_fee_that_a_taker_may_be_charged_is_part_of_what_an_order_risks() -> None:
     # 20 shares at 0.4 cost 8, and at most 20 x 0.05 x 0.4 x 0.6 = 0.24 of fees.
     asked = place(1, "a-y", "BUY", 400_000, 20 * ONE)
