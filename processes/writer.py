@@ -316,11 +316,12 @@ class Writer(Stage):
 def build(config: Config) -> Writer:
     """The writer of the configured database; ``writer.store`` is to be closed behind it.
 
-    Raises BadInput, WrongDatabase or DatabaseBusy, and nothing is changed then.
+    A database that is as it should be need not be writable at this moment: the writer says so, and waits. Raises BadInput,
+    WrongDatabase or DatabaseBusy, and nothing is changed then.
     """
     db = config.settings.db
     return Writer(
-        open_store(db.url, venue=config.settings.venue.name, wal=db.wal, synchronous=db.synchronous),
+        open_store(db.url, venue=config.settings.venue.name, wal=db.wal, synchronous=db.synchronous, must_write=False),
         commit_interval_ms=db.commit_interval_ms,
         commit_rows=db.commit_rows,
         retention_ms=config.settings.ingestion.retention_ms,

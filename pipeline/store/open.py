@@ -118,18 +118,22 @@ def open_store(
     read_only: bool = False,
     wal: bool = True,
     synchronous: Synchronous = "NORMAL",
+    must_write: bool = True,
 ) -> Store:
     """Open the database of a URL; a context manager.
 
     ``venue`` (fake, polymarket) claims a database for its data. A writer's database is created and migrated when needed. Raises
     BadInput for an unusable URL or path, WrongDatabase if it is not ours or another venue's, DatabaseBusy if another process
-    writes to it. ``synchronous`` FULL also survives the loss of power with what was last committed, NORMAL without it.
+    writes to it. ``synchronous`` FULL also survives the loss of power with what was last committed, NORMAL without it. Without
+    ``must_write`` a database that needs nothing done is opened although it cannot be written just now (locked, disk full, read-only).
     """
     path = path_of_url(db_url)
     if path is None:
         return _open_memory(db_url, venue, read_only)
     existing_folder(path, db_url)
-    return _open_for_reading(db_url, path, venue) if read_only else _open_for_writing(db_url, path, venue, wal, synchronous)
+    if read_only:
+        return _open_for_reading(db_url, path, venue)
+    return _open_for_writing(db_url, path, venue, wal, synchronous, must_write)
 
 
 def venue_of(conn: Connection) -> str | None:
@@ -196,7 +200,7 @@ def _open_for_reading(db_url: str, path: Path, venue: str | None) -> Store:
     return store
 
 
-def _open_for_writing(db_url: str, path: Path, venue: str | None, wal: bool, synchronous: Synchronous) -> Store:
+def _open_for_writing(db_url: str, path: Path, venue: str | None, wal: bool, synchronous: Synchronous, must_write: bool) -> Store:
     if path.exists():
         _check_before_writing(path)
     lock = WriterLock(path)
@@ -209,11 +213,12 @@ def _open_for_writing(db_url: str, path: Path, venue: str | None, wal: bool, syn
             if mode != ("wal" if wal else "delete"):
                 conn.rollback()
                 _journal_mode(path, "WAL" if wal else "DELETE")
-        with store.begin() as conn:
-            if not migrate.is_empty(conn):
-                _check_ours(conn, path)
-            migrate.migrate(conn)
-            claim_venue(conn, venue or "")
+        if must_write or not _needs_nothing(store, venue or ""):
+            with store.begin() as conn:
+                if not migrate.is_empty(conn):
+                    _check_ours(conn, path)
+                migrate.migrate(conn)
+                claim_venue(conn, venue or "")
     except WrongDatabase as error:
         store.close()
         raise WrongDatabase(_naming(path, str(error))) from None
@@ -223,6 +228,15 @@ def _open_for_writing(db_url: str, path: Path, venue: str | None, wal: bool, syn
         advice = "" if failure is None else f"; {failure.text}"
         raise BadInput(f"{path}: cannot be opened for writing: {getattr(error, 'orig', error)}{advice}") from None
     return store
+
+
+def _needs_nothing(store: Store, venue: str) -> bool:
+    """Whether a database is ours, of this schema, and claimed as it is to be. Raises WrongDatabase for another venue's."""
+    with store.connect() as conn:
+        if not migrate.is_ours(conn) or migrate.revision_of(conn) != migrate.HEAD:
+            return False
+        refuse_other_venue(conn, venue)
+        return venue not in CLAIMING_VENUES or venue_of(conn) is not None
 
 
 def _check_before_writing(path: Path) -> None:
@@ -253,7 +267,8 @@ def _naming(path: Path, told: str) -> str:
 
 def _private_file(path: Path) -> None:
     """Create the file readable by its owner only, and take others' rights from an existing one."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     if path.stat().st_mode & 0o077:
         path.chmod(0o600)
 

@@ -14,7 +14,9 @@ from sqlalchemy import event
 from structlog.testing import capture_logs
 
 from pipeline.base import events
+from pipeline.base.config import Config
 from pipeline.base.errors import PolybotError
+from pipeline.base.settings import Settings
 from pipeline.bus.stage import Arrival
 from pipeline.messages.control import Committed, WriterState
 from pipeline.messages.market import TradePrint
@@ -22,7 +24,7 @@ from pipeline.messages.records import HaltRecord
 from pipeline.store.backup import back_up
 from pipeline.store.commits import DatabaseUnavailable
 from pipeline.store.open import Store, open_store
-from processes.writer import Writer
+from processes.writer import Writer, build
 
 MS = 1_000_000
 NOW = 1_700_000_000_000 * MS
@@ -256,3 +258,44 @@ def test_a_writer_that_finds_a_lock_held_does_not_stand_still_for_it(tmp_path: P
             assert time.monotonic() - began < 1.0
         (told, _) = writer.on_timer(NOW + 20 * SECOND)
         assert isinstance(told, Committed) and told.seq == 1
+
+
+def configured(path: Path, venue: str = "fake") -> Config:
+    return Config(Settings()).with_values({"db": {"url": f"sqlite:///{path}"}, "venue": {"name": venue}}, "test")
+
+
+def test_a_writer_that_is_started_while_a_stranger_holds_the_lock_waits_for_it_as_one_that_runs_does(tmp_path: Path) -> None:
+    path = tmp_path / "polybot.db"
+    first = build(configured(path))
+    list(first.start(NOW))
+    list(first.receive(record(1), NOW))
+    list(first.on_timer(NOW + 100 * MS))
+    first.store.close()
+    with locked_by_a_stranger(first.store, path):
+        second = build(configured(path))
+        (known,) = second.start(NOW)
+        assert isinstance(known, Committed) and known.seq == 1
+        list(second.receive(record(2), NOW))
+        (said,) = second.on_timer(NOW + SECOND)
+        assert isinstance(said, WriterState) and said.reason.startswith("database locked")
+    told = list(second.on_timer(NOW + 3 * SECOND))
+    assert [type(msg) for msg in told] == [Committed, WriterState]
+    second.store.close()
+    assert rows(path, "SELECT seq FROM journal ORDER BY seq") == [(1,), (2,)]
+
+
+def test_a_database_that_must_first_be_made_or_claimed_is_not_started_on_while_it_is_locked(tmp_path: Path) -> None:
+    path = tmp_path / "neutral.db"
+    open_store(f"sqlite:///{path}").close()
+    stranger = sqlite3.connect(path, isolation_level=None)
+    stranger.execute("BEGIN IMMEDIATE")
+    with pytest.raises(PolybotError, match="cannot be opened for writing: database is locked"):
+        build(configured(path))
+    stranger.close()
+
+
+def test_another_venues_database_is_refused_by_the_writer_though_nothing_else_needs_to_be_done(tmp_path: Path) -> None:
+    path = tmp_path / "polybot.db"
+    build(configured(path)).store.close()
+    with pytest.raises(PolybotError, match="holds data of venue fake"):
+        build(configured(path, "polymarket"))
