@@ -215,7 +215,7 @@ class PositionRow:
 
 @dataclass(frozen=True, slots=True)
 class PnlRow:
-    """Profit of one strategy and mode, exact from its fills: ``cash_e6`` = sold - bought - fees.
+    """Profit of one strategy and mode, exact from its fills: ``cash_e6`` = sold - bought - fees. ``fills`` counts trades at the venue.
 
     ``value_e6`` is what its inventory is worth at the last stored mids (rounded down), ``pnl_e6`` = cash + value; both are None if a
     held outcome has no mid. Fills of mode fake are simulated, and so is the profit from them.

@@ -14,6 +14,7 @@ from pipeline.messages.orders import OPEN_STATUSES
 from pipeline.store.rows import AuditRow, FillRow, OpportunityRow, OrderRow, PnlRow, PositionRow, fetch
 from pipeline.store.schema import exec_audit, fills, halts, opportunities, order_events, orderbook_snapshots, orders
 from pipeline.store.statements import names_of
+from pipeline.trading.markouts import NO_TRADES
 
 
 def list_orders(
@@ -122,7 +123,7 @@ def pnl(conn: Connection, mode: str | None = None) -> list[PnlRow]:
     group = (fills.c.strategy, fills.c.mode)
     query = select(
         *group,
-        func.count().label("fills"),
+        func.sum(case((fills.c.liquidity.in_(NO_TRADES), 0), (fills.c.reverses != "", -1), else_=1)).label("fills"),
         func.sum(case((bought, fills.c.notional_e6), else_=0)).label("bought_e6"),
         func.sum(case((bought, 0), else_=fills.c.notional_e6)).label("sold_e6"),
         func.sum(fills.c.fee_e6).label("fees_e6"),

@@ -26,7 +26,10 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """One of our trades as it is on record. ``mids`` are the mids at and after it by horizon in milliseconds, as far as they are known."""
+    """One of our trades as it is on record. ``mids`` are the mids at and after it by horizon in milliseconds, as far as they are known.
+
+    ``undoes``: it takes an earlier trade back that failed, and is none itself.
+    """
 
     token_id: str
     market: str
@@ -37,6 +40,7 @@ class Trade:
     fee_e6: int
     liquidity: Liquidity
     mids: Mapping[int, int] = field(default_factory=dict)
+    undoes: bool = False
 
 
 @dataclass(slots=True)
@@ -69,7 +73,7 @@ class Attribution:
         if trade.liquidity == "settlement":
             self.settlement_e6 += holding.realised_e6 - realised_e6
         elif trade.liquidity not in NO_TRADES:
-            self.trades += 1
+            self.trades += -1 if trade.undoes else 1
             self._measure(trade)
         if trade.liquidity == "maker":
             self.rebates_e6 += rebate_floor_e6(fees, trade.price_e6, trade.size_e6)

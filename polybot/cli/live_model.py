@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -20,6 +20,7 @@ from pipeline.messages.orders import (
     TradingHalted,
     TradingResumed,
 )
+from pipeline.trading.markouts import NO_TRADES
 from pipeline.trading.portfolio import Portfolio
 from processes.supervisor import RoleStatus
 
@@ -48,6 +49,7 @@ class PipelineModel:
         self.accepts = False
         self.venue_state = "normal"
         self.fills = 0
+        """Trades at the venue; what was merged, converted or settled is none."""
         self.latest_ns = 0
         """The time of the newest message: what a recording takes for the present."""
         self.statuses: tuple[RoleStatus, ...] = ()
@@ -128,7 +130,7 @@ class PipelineModel:
         if identity in self._fills_seen or msg.status == "failed":
             return
         self._fills_seen.add(identity)
-        self.fills += 1
+        self.fills += msg.liquidity not in NO_TRADES
         holding = self._portfolio.holding(msg.strategy, msg.token_id, msg.market)
         holding.trade(msg.side, msg.size_e6, msg.notional_e6, msg.fee_e6)
 
@@ -164,6 +166,11 @@ class PipelineModel:
     def trusted(self) -> int:
         """Tokens whose book is proved equal to the venue's."""
         return sum(1 for row in self._tokens.values() if row.book is not None and row.book.state in TRUSTED_STATES)
+
+    def doubted(self) -> dict[str, int]:
+        """How many books are in each state that is not trusted, in the order of the states' names."""
+        states = sorted(row.book.state for row in self._tokens.values() if row.book is not None)
+        return dict(Counter(state for state in states if state not in TRUSTED_STATES))
 
     @property
     def open_orders(self) -> int:

@@ -28,6 +28,8 @@ def command(by_market: bool, mode: str | None, strategy: str | None, as_json: bo
     profit = spread + adverse selection + inventory - fees. The spread is measured against the mid that each trade met, adverse selection
     is how far the mid went against the trades within a minute, inventory is all that came later. Rebates and rewards are estimates of what
     the venue pays once a day and are not part of the profit. Profit is simulated; that of mode live is the offline venue's money.
+    Amounts are cut to the cent, so that a sum may look a cent off; --json has every digit. What was merged, converted or settled moves cash
+    and is no trade.
 
     \b
     Example:
@@ -47,6 +49,15 @@ def command(by_market: bool, mode: str | None, strategy: str | None, as_json: bo
         click.echo(empty)
     for (name, of_mode), account in sorted(books.accounts.items()):
         print_table(("", name, f"mode {label(of_mode)}"), _lines(account, books.marks), right=(name,))
+    total_e6 = _total_e6(books)
+    if len(books.accounts) > 1 and total_e6 is not None:
+        click.echo(f"profit of all together: {show_dollars(total_e6)}, exactly {format_e6(total_e6)}")
+
+
+def _total_e6(books: Books) -> int | None:
+    """The profit of all accounts; None if one is unknown."""
+    profits = [account.pnl_e6(books.marks) for account in books.accounts.values()]
+    return None if None in profits else sum(profit for profit in profits if profit is not None)
 
 
 def label(mode: str) -> str:
@@ -75,11 +86,12 @@ def _lines(account: Attribution, marks: dict[Key, int]) -> list[list[Cell]]:
         shown = amount_cell(account.adverse_e6[horizon_ms]) if measured else None
         lines.append([f"adverse selection {horizon_ms // 1_000} s", shown, f"over {measured} of {account.trades} trades"])
     held = "" if pnl_e6 is not None else "a held outcome has no mid"
+    exactly = "" if pnl_e6 is None else f"exactly {format_e6(pnl_e6)} = "
     lines += [
         ["inventory", amount_cell(account.inventory_e6(marks)), held],
         ["fees", amount_cell(-account.fees_e6), ""],
         ["cash", amount_cell(account.cash_e6), "received less paid, fees included"],
-        ["profit", amount_cell(pnl_e6), "spread + adverse selection 60 s + inventory - fees"],
+        ["profit", amount_cell(pnl_e6), f"{exactly}spread + adverse selection 60 s + inventory - fees"],
         ["  realised", amount_cell(account.realised_e6), "before fees"],
         ["  of it by resolutions", amount_cell(account.settlement_e6), ""],
         ["  unrealised", amount_cell(account.unrealised_e6(marks)), "at the last stored mids"],

@@ -141,7 +141,7 @@ class Session:
             self.model,
             session_id=session_id,
             seconds=seconds,
-            stored=read_stored(settings.db.url),
+            stored=read_stored(settings.db.url, session_id),
             db_url=settings.db.url,
             run_dir=str(supervisor.run_dir),
         )

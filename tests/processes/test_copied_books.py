@@ -104,9 +104,7 @@ def test_a_copy_that_nothing_has_vouched_for_in_two_rounds_of_spot_checks_is_sta
 
 def test_a_copy_of_the_generic_stream_is_as_old_as_its_last_message() -> None:
     builder = BookBuilder()
-    told = VenueBook(
-        ts_ns=90 * S, token_id="m/yes", market="m", bids=BIDS, asks=ASKS, source="mirror", seq=4, vouched_ns=2 * S
-    )
+    told = VenueBook(ts_ns=90 * S, token_id="m/yes", market="m", bids=BIDS, asks=ASKS, source="mirror", seq=4, vouched_ns=2 * S)
     assert ages_s(list(builder.handle(told, 90 * S)), 90 * S) == {"m/yes": 88}
 
 
