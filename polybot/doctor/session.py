@@ -9,6 +9,7 @@ from pipeline.base.units import NS_PER_MS
 from pipeline.bus.topology import ROLES, SUPERVISOR
 from pipeline.bus.transport import socket_folder
 from polybot.doctor.finding import Finding, Patient, show_seconds
+from processes.dependencies import PLAYS
 from processes.health_file import RoleHealth
 from processes.orphans import is_held, is_running, orphans_of
 
@@ -52,7 +53,8 @@ def session_findings(patient: Patient) -> Iterator[Finding]:
     else:
         yield Finding("session", "ok", f"{health.session_id} is {health.state} under supervisor {health.pid}")
     for role in health.roles:
-        yield _role_finding(role, patient)
+        if not role.part_of:
+            yield _role_finding(role, patient)
         dropped = role.counts.get("dropped", 0) + role.counts.get("dropped_rows", 0)
         if dropped:
             text = f"{role.role} has dropped {dropped:,} samples or late commands; records of orders and fills never are"
@@ -78,7 +80,7 @@ def _role_finding(role: RoleHealth, patient: Patient) -> Finding:
     if role.waits_for:
         return Finding("heartbeats", "warning", f"{role.role} waits for {', '.join(role.waits_for)}{again}", "see their logs")
     if role.beat_ns is None:
-        if role.role not in ROLES:
+        if role.role not in ROLES and role.role not in PLAYS:
             return Finding("heartbeats", "ok", f"{role.role} (pid {role.pid}) is there; it sends no heartbeats{again}")
         return Finding("heartbeats", "warning", f"{role.role} (pid {role.pid}) starts{again}", "look again in some seconds")
     age_ns = max(0, patient.now_ns - role.beat_ns)
@@ -95,7 +97,7 @@ def _role_finding(role: RoleHealth, patient: Patient) -> Finding:
 def lock_findings(patient: Patient) -> Iterator[Finding]:
     """Who holds which lock of the state directory, and what dead runs left there."""
     held, left = [], []
-    for role in (SUPERVISOR, *ROLES):
+    for role in (SUPERVISOR, *ROLES, *PLAYS):
         pid = pid_of(patient.state_dir, role)
         if pid is None:
             continue

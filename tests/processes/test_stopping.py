@@ -73,6 +73,7 @@ def test_the_report_says_what_was_waited_for_and_how_long():
 def test_the_executor_is_started_after_the_writer_whatever_the_procfile_says():
     assert start_order(["executor", "strategy", "writer"]) == ["writer", "executor", "strategy"]
     assert start_order(["executor", "strategy"]) == ["executor", "strategy"]
+    assert start_order(["fake_venue", "fused", "writer"]) == ["fake_venue", "writer", "fused"]
 
 
 def test_a_role_waits_for_those_it_needs_that_are_here_and_do_not_run():
@@ -80,3 +81,7 @@ def test_a_role_waits_for_those_it_needs_that_are_here_and_do_not_run():
     assert waits_for("executor", known, {"executor"}) == ("writer",)
     assert waits_for("strategy", known, {"executor"}) == ("book_builder",)
     assert waits_for("book_builder", known, set()) == ()
+
+
+def test_the_fused_process_ends_between_what_tells_it_of_markets_and_what_stores_its_records():
+    assert stop_waves(["fake_venue", "writer", "fused", "scheduler"]) == [["scheduler"], ["fused"], ["writer"], ["fake_venue"]]

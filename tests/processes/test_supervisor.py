@@ -318,3 +318,29 @@ def test_signals_at_once_are_one_request_and_later_ones_insist():
         told._last_ns -= 600_000_000
         signal.raise_signal(signal.SIGINT)
         assert (told.requests, told.insists) == (2, True)
+
+
+PLAYS_TWO = BEATS.replace(
+    'wires.send(STREAM["health"], Heartbeat(ts_ns=1, role="writer", pid=os.getpid(), counts={"rows": 2}))',
+    """for role, counts in (("gateway", {"frames": 3}), ("executor", {"fills": 1})):
+            wires.send(STREAM["health"], Heartbeat(ts_ns=1, role=role, pid=os.getpid(), counts=counts))""",
+)
+
+
+def test_a_process_that_plays_several_roles_lives_and_dies_as_one_and_each_role_has_a_row(supervised, state_dir):
+    with supervised(command("fused", PLAYS_TWO)) as supervisor:
+        step_until(supervisor, lambda: status(supervisor, "executor").counts and status(supervisor, "gateway").counts)
+        first = status(supervisor, "fused")
+        assert (first.state, first.part_of) == ("running", "")
+        assert status(supervisor, "gateway").totals == {"frames": 3}
+        assert (status(supervisor, "gateway").pid, status(supervisor, "gateway").part_of) == (first.pid, "fused")
+        os.kill(first.pid, signal.SIGKILL)
+        step_until(supervisor, lambda: status(supervisor, "fused").restarts == 1)
+        step_until(supervisor, lambda: status(supervisor, "gateway").totals == {"frames": 6})
+        assert (status(supervisor, "gateway").restarts, status(supervisor, "gateway").last_death) == (0, "")
+    assert [role.role for role in read_health(state_dir).roles if role.part_of == "fused"] == [
+        "executor",
+        "strategy",
+        "book_builder",
+        "gateway",
+    ]

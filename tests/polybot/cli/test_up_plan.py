@@ -11,8 +11,9 @@ import pytest
 from pipeline.base.config import Config, merge
 from pipeline.base.errors import BadInput, PortInUse
 from pipeline.base.settings import Settings
-from polybot.cli.up_plan import Asked, plan_up
+from polybot.cli.up_plan import Asked, fuse, plan_up
 from processes.fake_settings import FAKE_DB
+from processes.procfile import parse_procfile
 
 
 @pytest.fixture
@@ -111,3 +112,17 @@ def test_planning_creates_nothing(config, tmp_path):
 def test_the_origin_of_a_planned_value_is_the_command(config):
     plan = plan_up(Asked(), merge(config, {}, "x"), "s1")
     assert plan.config.origin("venue", "name") == "polybot up"
+
+
+def test_fused_puts_one_process_in_the_place_of_four_started_as_they_are(config):
+    plan = plan_up(Asked(fused=True), config, "s1")
+    assert [command.role for command in plan.commands] == ["fake_venue", "writer", "fused", "scheduler"]
+    assert plan.commands[2].argv[1:] == ("-m", "processes.fused", "--venue", "fake")
+
+
+def test_what_lacks_one_of_the_four_cannot_be_fused():
+    with pytest.raises(BadInput, match="the Procfile has no strategy, book_builder, gateway"):
+        fuse(parse_procfile("writer: python -m w\nexecutor: python -m e", "Procfile"))
+    four = "\n".join(f"{role}: python -m mine.{role}" for role in ("executor", "strategy", "book_builder", "gateway"))
+    with pytest.raises(BadInput, match=r"gateway is not started with -m processes\.gateway"):
+        fuse(parse_procfile(four, "Procfile"))
