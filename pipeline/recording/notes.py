@@ -7,7 +7,7 @@ from typing import Literal
 
 from pipeline.recording.reader import Recording
 
-NoteKind = Literal["up", "down", "closed", "resumed", "torn", "bad_line", "refused"]
+NoteKind = Literal["up", "down", "closed", "resumed", "torn", "bad_line", "refused", "made"]
 KEPT = 10_000
 
 
@@ -57,12 +57,15 @@ def survey(recording: Recording) -> Survey:
             found.note(max(line.ts_ns, found.last_ns), "resumed", line.reason or "the recorder was started again")
         elif line.kind == "link" and line.state in ("up", "down", "closed"):
             told = f"link {line.link} {line.state}, {len(line.token_ids)} tokens" + (f": {line.reason}" if line.reason else "")
+            told += f" ({line.made})" if line.made else ""
             found.note(max(line.ts_ns, found.last_ns), line.state, told)
         elif line.kind == "refused":
             of = f" of token {line.token_ids[0]}" if line.token_ids else ""
             found.note(max(line.ts_ns, found.last_ns), "refused", f"a frame{of} was refused: {line.reason} ({where})")
         elif line.kind == "rest" and line.token_ids:
             found.answers += 1
+        elif line.made:
+            found.note(max(line.ts_ns, found.last_ns), "made", f"made, not received: {line.made}")
         found.first_ns = found.first_ns or line.ts_ns
         found.last_ns = max(found.last_ns, line.ts_ns)
     _note_left_out(recording, found, left_out)

@@ -1,0 +1,1 @@
+"""Recordings as things to handle: listed, examined, cut, merged and converted."""
