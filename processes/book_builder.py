@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import click
 
@@ -291,6 +291,10 @@ class BookBuilder(Stage):
     def counts(self) -> dict[str, int]:
         """Totals over all markets, for heartbeats and summaries."""
         return self.shelf.counts() | {"bad_frames": self._bad_frames}
+
+    def state(self, turn: int) -> dict[str, Any]:
+        """One book, another one each turn: its levels and how far it is trusted."""
+        return self.shelf.state(turn)
 
     # --- time ------------------------------------------------------------------------------------------------------
 

@@ -6,9 +6,10 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import click
+import msgspec
 
 from pipeline.base import events
 from pipeline.base.clock import SystemClock
@@ -123,6 +124,16 @@ class Executor(Stage):
             self.open_plans.recover(record)
             self.markouts.recover(record)
             yield record
+
+    def premises(self) -> HaltWord | None:
+        """What an operator left."""
+        word = self._standing()
+        self._standing = lambda: word
+        return word
+
+    def state(self, turn: int) -> dict[str, Any]:
+        """All that is held, by field."""
+        return msgspec.structs.asdict(self.snapshot(self._now_ns))
 
     def start(self, now_ns: int) -> Iterator[Message]:
         """Obey what an operator left, end the orders that an in-process relayer forgot or restore them, and say what is held."""
@@ -336,10 +347,12 @@ class Executor(Stage):
         yield self.snapshot(now_ns)
 
 
-def build(config: Config) -> Executor:
-    """The executor that ``[execution]``, ``[risk]`` and ``[rate_limits]`` describe."""
+def build(
+    config: Config, chosen: tuple[Relayer, Mode] | None = None, standing: Callable[[], HaltWord | None] | None = None
+) -> Executor:
+    """The executor that ``[execution]``, ``[risk]`` and ``[rate_limits]`` describe; with another relayer, or an operator's other word."""
     settings = config.settings
-    relayer, mode = relayer_of(settings)
+    relayer, mode = chosen or relayer_of(settings)
     return Executor(
         relayer,
         Limits.of(settings),
@@ -347,7 +360,7 @@ def build(config: Config) -> Executor:
         rates=RateLimits.from_settings(settings.rate_limits),
         batch_wait_ns=settings.execution.batch_wait_ms * NS_PER_MS,
         books_wait_ns=settings.execution.books_wait_ms * NS_PER_MS,
-        standing=partial(read_halt, Path(settings.bus.state_dir)),
+        standing=standing or partial(read_halt, Path(settings.bus.state_dir)),
     )
 
 

@@ -205,14 +205,7 @@ class Gateway(Stage):
         return (self._status(event.link_id, event.state, event.reason, about, event.ts_ns),)
 
     def _status(self, link_id: str, state: LinkState, reason: str, token_ids: tuple[str, ...], ts_ns: int) -> FeedStatus:
-        status = FeedStatus(
-            ts_ns=ts_ns,
-            link_id=link_id,
-            state=state,
-            reason=reason,
-            token_ids=token_ids,
-            counts=self.counts(),
-        )
+        status = FeedStatus(ts_ns=ts_ns, link_id=link_id, state=state, reason=reason, token_ids=token_ids, counts=self.counts())
         self._links[link_id] = status
         return status
 
@@ -266,6 +259,10 @@ class Gateway(Stage):
         return tuple(found.values())
 
     # --- the rest of a stage ---------------------------------------------------------------------------------------
+
+    def premises(self) -> bool:
+        """Whether a frame that cannot be understood ends it."""
+        return self._strict
 
     def current(self, topic: str) -> Iterable[Message]:
         """The links, then the books, of every topic that begins so."""
@@ -337,7 +334,7 @@ def build(config: Config, session_id: str) -> Plan:
 
         frames = open_frames(Path(venue.recording))
         playback = PacedPlayback(frames.messages, venue.speed)
-        return Plan(Gateway(strict=frames.strict, ask_again=AskAgain(max_ns=0)), [playback], source=venue.recording)
+        return Plan(stage_of(settings, strict=frames.strict), [playback], source=venue.recording)
     record, close = open_recorder(settings, session_id, clock)
     if venue.name == "generic":
         from pipeline.venue.generic_ws import GenericFeed
@@ -345,15 +342,22 @@ def build(config: Config, session_id: str) -> Plan:
 
         url = settings.polymarket.ws_url
         stream = GenericFeed(url, venue, clock, rng)
-        return Plan(Gateway(ask_again=AskAgain(max_ns=0), record=record), [stream], [fake_snapshots()], url, close)
+        return Plan(stage_of(settings, record), [stream], [fake_snapshots()], url, close)
     from pipeline.venue.market_ws import MarketFeed
     from pipeline.venue.rest import BookFetcher
 
     ws_url, clob_url = venue_urls(settings)
-    again = AskAgain(min_ns=venue.reconnect_min_ms * NS_PER_MS, max_ns=venue.reconnect_max_ms * NS_PER_MS)
     edges: list[AsyncEdge] = [MarketFeed(ws_url, venue, clock, rng), BookFetcher(clob_url, venue, clock, rng)]
-    watch = FeedWatch(LivenessRules.from_settings(settings.ingestion, venue))
-    return Plan(Gateway(ask_again=again, record=record, watch=watch), edges, source=ws_url, close=close)
+    return Plan(stage_of(settings, record), edges, source=ws_url, close=close)
+
+
+def stage_of(settings: Settings, record: Record | None = None, strict: bool = False) -> Gateway:
+    """The gateway of the configured venue, without its edges."""
+    venue = settings.venue
+    if venue.name in ("recording", "generic"):
+        return Gateway(ask_again=AskAgain(max_ns=0), record=record, strict=strict)
+    again = AskAgain(min_ns=venue.reconnect_min_ms * NS_PER_MS, max_ns=venue.reconnect_max_ms * NS_PER_MS)
+    return Gateway(ask_again=again, record=record, watch=FeedWatch(LivenessRules.from_settings(settings.ingestion, venue)))
 
 
 def venue_urls(settings: Settings) -> tuple[str, str]:

@@ -28,6 +28,15 @@ from processes.options import process_options, run_process
 FIRST_RETRY_MS = 1_000
 
 
+class Premises(msgspec.Struct, frozen=True):
+    """What a scheduler is made from besides its settings; see ``Scheduler``."""
+
+    markets: tuple[Market, ...] | None
+    source: str
+    venue: str
+    first_rules: dict[str, str]
+
+
 @dataclass
 class _Turns:
     """When a job is due: every ``period_ns`` from the start, on a grid that a late turn does not shift."""
@@ -93,6 +102,21 @@ class Scheduler(Stage):
             "market_versions": 0,
             "markets_refused": 0,
         }
+
+    def premises(self) -> Premises:
+        """The fixed markets, where they are from, and what earlier runs saw first."""
+        return Premises(self._fixed, self._source, self._venue, dict(self._first_rules))
+
+    @classmethod
+    def on(cls, ingestion: IngestionSection, premises: Premises) -> Scheduler:
+        """A scheduler as another one was at its beginning."""
+        return cls(
+            ingestion,
+            markets=premises.markets,
+            source=premises.source,
+            venue=premises.venue,
+            first_rules=premises.first_rules,
+        )
 
     def start(self, now_ns: int) -> Iterator[Message]:
         for turns in self._jobs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import click
 
@@ -120,6 +120,10 @@ class StrategyEngine(Stage):
     def on_timer(self, now_ns: int) -> Iterator[Message]:
         """Decide where it was put off."""
         yield from self._settled([desk.wake(now_ns) for desk in self._desks], now_ns)
+
+    def state(self, turn: int) -> dict[str, Any]:
+        """What each desk believes of its orders and positions."""
+        return {name: desk.account.state() for name, desk in self.desks.items()}
 
     def stop(self, now_ns: int) -> Iterator[Message]:
         """Quotes do not outlive who watches over them."""

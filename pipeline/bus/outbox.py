@@ -191,6 +191,8 @@ class Outbox:
         self._held: list[Message] = []
         self._unsettled = False
         self.sent = 0
+        self.before_record: Callable[[], None] = _nothing
+        """Called before the first durable record of a turn is journalled."""
 
     def send_all(self, messages: Iterable[Message]) -> None:
         """All that a turn of the stage yields, each durable record journalled before the stage goes on."""
@@ -207,6 +209,8 @@ class Outbox:
             if self._durable is None:
                 raise LookupError(f"{self._role} has no journal for {type(msg).__name__}")
             self.sent += 1
+            if not self._unsettled:
+                self.before_record()
             self._durable.append(msg)
             self._unsettled = True
         elif self._unsettled:
@@ -237,3 +241,7 @@ class Outbox:
         self.sent += 1
         for stream in streams:
             self._wires.send(stream, msg)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,14 +16,14 @@ from pipeline.base.clock import Clock, monotonic_ns
 from pipeline.base.errors import SlowConsumer
 from pipeline.base.log import get_logger
 from pipeline.base.units import NS_PER_MS
-from pipeline.bus import codec
 from pipeline.bus.edge import AsyncEdge, EdgeThread, Inbox
-from pipeline.bus.journal import Journal
+from pipeline.bus.input_log import InputLog
 from pipeline.bus.journal_files import SEGMENT_BYTES, JournalFiles
 from pipeline.bus.outbox import DURABLE, DurableOutbox, Outbox
 from pipeline.bus.stage import Arrival, Gap, Identity, InlineEdge, PeerStarted, Stage
 from pipeline.bus.topology import STREAM, WRITER, sends
 from pipeline.bus.transport import Transport
+from pipeline.bus.turns import Turns
 from pipeline.bus.wires import Subscribed, Wires
 from pipeline.messages import Message
 from pipeline.messages.control import WRITER_STATE_KEY, Committed, EndOfStream, Heartbeat
@@ -92,7 +91,7 @@ class Runner:
                 self.wires,
                 journal,
                 resend_ms=options.resend_ms,
-                checkpoint=lambda: stage.checkpoint(clock.now_ns()),
+                checkpoint=lambda: self._turns.checkpoint(clock.now_ns()),
             )
         self.inbox = Inbox(context, stage.role)
         self.wires.poller.register(self.inbox.socket, zmq.POLLIN)
@@ -104,8 +103,11 @@ class Runner:
             takers.update(dict.fromkeys(edge.accepts, self._inline_send(edge)))
         self.outbox = Outbox(stage.role, self.wires, self.durable, takers)
         self._local: deque[Message] = deque()
-        self._answers: deque[Iterator[Message]] = deque()
-        self._log = Journal(options.input_log_path, sync=False) if options.input_log_path else None
+        self._log: InputLog | None = None
+        if options.input_log_path is not None and stage.role != WRITER:  # the writer's memory is the database
+            self._log = InputLog(options.input_log_path, stage, identity)
+            self.outbox.before_record = self._log.flush
+        self._turns = Turns(stage, self.outbox.send_all, self._log)
         self._beat_mono_ns = self._heads_mono_ns = self._remind_mono_ns = 0
         self._resyncs: dict[tuple[str, str], deque[int]] = {}
         self._ended: set[str] = set()
@@ -125,7 +127,7 @@ class Runner:
         """Recover, start the stage and its edges."""
         now_ns = self.clock.now_ns()
         if self.durable is not None:
-            self.stage.recover(self.durable.recovered())
+            self._turns.recover(self.durable.recovered())
             self.durable.open_segment()
         started = RunStarted(
             ts_ns=now_ns,
@@ -141,7 +143,7 @@ class Runner:
             self.outbox.send(started)
         for thread in self._edges:
             thread.start()
-        self.outbox.send_all(self.stage.start(now_ns))
+        self._turns.start(now_ns)
         get_logger().info(events.PROCESS_STARTED, pid=os.getpid())
 
     def run(self, wanted: Callable[[], bool]) -> None:
@@ -162,7 +164,9 @@ class Runner:
         for thread in self._edges:
             thread.stop()
         now_ns = self.clock.now_ns()
-        self.outbox.send_all(self.stage.stop(now_ns))
+        self._turns.stop(now_ns)
+        if self._log is not None:
+            self._log.end()
         if self.stage.role != WRITER:
             ended = RunEnded(ts_ns=now_ns, role=self.stage.role, reason="stopped", counts=self.counts())
             self.outbox.send(ended)
@@ -192,7 +196,7 @@ class Runner:
 
     def _wind_up(self) -> None:
         """Let the stage end what it has begun outside, for a bounded time, while its edges still answer."""
-        self.outbox.send_all(self.stage.wind_up(self.clock.now_ns()))
+        self._turns.wind_up(self.clock.now_ns())
         deadline = monotonic_ns() + _WIND_UP_NS
         while not self.stage.is_wound_up and monotonic_ns() < deadline:
             self.step(min(self.wait_ms(), 20))
@@ -221,6 +225,8 @@ class Runner:
             self._handle(Arrival(EDGE, self.stage.role, self.identity.run_id, 0, msg))
             done += 1
         done += self._local_messages()
+        if self._log is not None:
+            self._log.flush()
         return done
 
     def _take(self, item: Arrival | Gap | PeerStarted | Subscribed) -> None:
@@ -239,13 +245,13 @@ class Runner:
             case Arrival():
                 self._handle(item)
             case Subscribed():
-                self._answers.append(iter(self.stage.current(item.topic)))
+                self._turns.subscribed(item.topic, self.clock.now_ns())
             case Gap():
                 self._missed(item)
             case PeerStarted():
                 if item.stream == "committed" and self.durable is not None:
                     self.durable.on_writer_started()
-                self.outbox.send_all(self.stage.peer_started(item, self.clock.now_ns()))
+                self._turns.peer_started(item, self.clock.now_ns())
 
     def _handle(self, arrival: Arrival) -> None:
         clock, stage = self.clock, self.stage
@@ -255,14 +261,8 @@ class Runner:
         if due_ns is not None and due_ns <= now_ns:
             self.fire_due_timers()
             now_ns = clock.now_ns()
-        if self._log is not None:
-            frame = codec.encode(arrival.stream, arrival.producer, arrival.run_id, arrival.seq, arrival.message)
-            self._log.append(now_ns.to_bytes(8, "big") + frame)
         self.handled += 1
-        send = self.outbox.send
-        for msg in stage.receive(arrival, now_ns):
-            send(msg)
-        self.outbox.settle()
+        self._turns.take(arrival, now_ns)
 
     def _local_messages(self) -> int:
         """What inline edges answered, and what they have due."""
@@ -282,7 +282,7 @@ class Runner:
         fired = 0
         due_ns = self.stage.next_timer_ns()
         while due_ns is not None and due_ns <= self.clock.now_ns():
-            self.outbox.send_all(self.stage.on_timer(self.clock.now_ns()))
+            self._turns.timer(self.clock.now_ns())
             fired += 1
             due_ns = self.stage.next_timer_ns()
         return fired
@@ -290,14 +290,8 @@ class Runner:
     def _answer_subscribers(self) -> int:
         """Serve the current state to new subscribers, so many messages a step that no socket overflows."""
         sent = 0
-        while self._answers and sent < _STATE_PER_STEP:
-            served = 0
-            for msg in islice(self._answers[0], _STATE_PER_STEP - sent):
-                self.outbox.send(msg)
-                served += 1
-            sent += served
-            if sent < _STATE_PER_STEP:
-                self._answers.popleft()
+        while self._turns.owes and sent < _STATE_PER_STEP:
+            sent += self._turns.answer(_STATE_PER_STEP - sent, self.clock.now_ns())
         return sent
 
     def _missed(self, gap: Gap) -> None:
@@ -305,7 +299,7 @@ class Runner:
         get_logger().warning(events.STREAM_GAP_SEEN, stream=gap.stream, topic=gap.topic, expected=gap.expected, got=gap.got)
         stream = STREAM[gap.stream]
         now_ns = self.clock.now_ns()
-        self.outbox.send_all(self.stage.missed(gap, now_ns))
+        self._turns.missed(gap, now_ns)
         if stream.kind != "pubsub":
             return
         times = self._resyncs.setdefault((gap.stream, gap.topic), deque())
@@ -323,7 +317,7 @@ class Runner:
         mono_ns = monotonic_ns()
         if mono_ns >= self._remind_mono_ns:
             self._remind_mono_ns = mono_ns + _REMIND_MS * NS_PER_MS
-            self.outbox.send_all(self.stage.reminders())
+            self._turns.remind(self.clock.now_ns())
             if self.durable is not None:
                 self.durable.tick()
                 self._tell_of_journal(self.durable)
@@ -377,7 +371,7 @@ class Runner:
 
     def wait_ms(self) -> int:
         """How long a step may wait for messages: until the next timer, at most the plumbing's patience."""
-        if self._answers or self._local:
+        if self._turns.owes or self._local:
             return 0
         due = [self.stage.next_timer_ns(), *(edge.next_ns() for edge in self._inline)]
         times = [ns for ns in due if ns is not None]

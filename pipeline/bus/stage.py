@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
@@ -58,6 +58,19 @@ class Stage:
         """What all durable records so far amount to, so that ``recover`` needs only this and what follows.
 
         None if every record is needed. Asked only while nothing that the stage returned is still being sent.
+        """
+        return None
+
+    def premises(self) -> Any:
+        """What it was made from besides the configuration, as plain values: with them and its input log it can be asked again.
+
+        Asked at most once, before everything else.
+        """
+        return None
+
+    def state(self, turn: int) -> Any:
+        """What is held, as plain values, for comparison with another run of the same inputs; where all of it would be too much, a part,
+        by the number of the ``turn``. Changes nothing. Totals and timers need not be in it.
         """
         return None
 

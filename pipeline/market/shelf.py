@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from pipeline.market.catalogue import Catalogue
 from pipeline.market.hashed import HashedBook
@@ -39,6 +40,15 @@ class Shelf:
             for name, number in feed.counts.items():
                 found[name] = found.get(name, 0) + number
         return found
+
+    def state(self, turn: int) -> dict[str, Any]:
+        """One book, another one each turn: its levels and how far it is trusted."""
+        books = self.all()
+        if not books:
+            return {}
+        kept = books[turn % len(books)]
+        levels = None if kept.book is None else kept.book.levels()
+        return {"token_id": kept.token_id, "confidence": kept.confidence.state, "seq": kept.seq, "levels": levels}
 
     def all(self) -> list[TokenBook]:
         """Every book, those of the venue first."""

@@ -1,4 +1,4 @@
-"""``polybot replay``: a recorded file into a database."""
+"""``polybot replay``: a recorded file into a database; or a past session again, to see that it says the same."""
 
 from __future__ import annotations
 
@@ -14,24 +14,30 @@ from polybot.cli.output import Progress, counted, print_json, show_doubts
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.argument("market_id")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("market_id", required=False)
 @click.option("--outcome", default="yes", show_default=True, help="The outcome of generic lines that name none.")
 @click.option("--columns", "mapping", metavar="NAME=COLUMN,...", help="Columns of level-2 CSV, e.g. time=ts,token=id,kind=.")
 @click.option(
     "--snapshots", type=click.Path(path_type=Path), help="JSON file that answers requests for a fresh book after a gap."
 )
+@click.option("--verify", "run", metavar="RUN", help="Ask the stages of a session of `up` again: its name, or `last`.")
+@click.option("--state-dir", type=click.Path(path_type=Path), metavar="DIR", help="With --verify: where sessions are kept.")
+@click.option("--param", "params", multiple=True, metavar="SECTION.KEY=VALUE", help="With --verify: with another setting. Repeatable.")
 @json_option
 @config_option
 @db_url_option
 def command(
-    file: Path,
-    market_id: str,
+    file: Path | None,
+    market_id: str | None,
     outcome: str,
     mapping: str | None,
     snapshots: Path | None,
+    run: str | None,
+    state_dir: Path | None,
+    params: tuple[str, ...],
     as_json: bool,
-    config_path: object,
+    config_path: Path | None,
     db_url: str,
 ) -> None:
     """Replay FILE into a database for the market MARKET_ID, through the stages that run live.
@@ -40,10 +46,26 @@ def command(
     field of its lines, or level-2 CSV; plain or gzip. MARKET_ID `all` takes every market of a file that names them. The whole file is one
     transaction; the same file for the same market again writes nothing.
 
+    With --verify nothing is written: every process life of a session (whose inputs were logged) goes through its stage again, and each
+    message, decision, signed order and state is compared with the original. Exit code 1: something differs, and the first difference is
+    shown with both sides. With --param that is the first decision that another setting changes.
+
     \b
     Example:
       polybot replay recordings/sample.jsonl mkt-1 --db-url sqlite:///./polybot.db
+      polybot replay --verify last
+      polybot replay --verify last --param spread_capture.edge=0.02
     """
+    if run is not None:
+        from polybot.cli.verifying import check_alone, verify_session
+
+        check_alone([("FILE", file), ("--columns", mapping), ("--snapshots", snapshots)])
+        verify_session(run, state_dir, config_path, params, as_json)
+        return
+    if file is None or market_id is None:
+        raise click.UsageError("give FILE and MARKET_ID, or --verify RUN for a session of `up`")
+    if params or state_dir is not None:
+        raise click.UsageError("--param and --state-dir go with --verify RUN")
     hold_collections()
     from pipeline.recording.level2 import parse_columns
     from polybot.replaying import replay_file

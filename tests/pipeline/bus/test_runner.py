@@ -13,9 +13,9 @@ import zmq
 from pipeline.base.clock import EventClock, SystemClock, monotonic_ns
 from pipeline.base.errors import PortInUse, SlowConsumer
 from pipeline.bus import codec
+from pipeline.bus.input_reading import lives
 from pipeline.bus.runner import Runner, RunnerOptions
 from pipeline.bus.stage import Arrival, Gap, Identity, Stage
-from pipeline.bus.topology import STREAM
 from pipeline.bus.transport import Transport
 from pipeline.messages import Message
 from pipeline.messages.control import BookWanted, Committed, JobDue
@@ -334,17 +334,18 @@ def test_a_new_life_recovers_its_records_and_continues_their_numbers(tmp_path: P
 
 
 def test_the_input_log_holds_what_was_handled_in_order(context: zmq.Context[zmq.Socket[bytes]], tmp_path: Path) -> None:
-    from pipeline.bus.journal import read_journal
-
-    path = tmp_path / "inputs.log"
+    path = tmp_path / "runs" / "session" / "inputs" / "session.gateway.1.log"
     one = runner(Recorder("gateway"), context, options=RunnerOptions(input_log_path=path))
     wanted = [BookWanted(ts_ns=n, token_id="a", market="m", cause="test") for n in (1, 2)]
     for msg in wanted:
         one._handle(Arrival("resync", "book_builder", "r", 1, msg))
     one.close()
-    logged = [codec.decode("resync", record[8:]) for record in read_journal(path)]
-    assert [arrival.message for arrival in logged] == wanted
-    assert STREAM["resync"].binds == "gateway"
+    [life] = lives(path.parent)
+    head = life.open()
+    assert head is not None
+    assert (head.role, life.run_id) == ("gateway", "session.gateway.1")
+    assert [event.given for event in life.events()] == [Arrival("resync", "book_builder", "r", 1, msg) for msg in wanted]
+    assert not life.faults
 
 
 def test_a_writer_drains_until_every_sender_it_heard_has_ended(context: zmq.Context[zmq.Socket[bytes]]) -> None:

@@ -1,0 +1,136 @@
+"""What verifying a session gave, in words and as JSON."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from pipeline.bus import input_log as log
+from pipeline.bus.input_replay import DECISIONS, Divergence
+from pipeline.messages import Message
+from polybot.verifying.verify import Report
+
+_LONG = 160
+_FIGURES = 12
+"""Figures of a stage that are shown where no two sides can be compared."""
+
+
+def summary(report: Report) -> str:
+    """One line: how much was compared, and the verdict."""
+    texts = [f"{report.inputs:,} inputs", f"{report.decisions:,} decisions"]
+    if report.is_identical:
+        return f"{', '.join(texts)}, identical"
+    if report.divergence is not None:
+        return f"{', '.join(texts)} up to the first difference of each life"
+    return f"{', '.join(texts)}, identical as far as the logs can be read"
+
+
+def told(report: Report) -> list[str]:
+    """Everything about the first difference, or what is wrong with the files; nothing if all is identical."""
+    lines = [] if report.divergence is None else _divergence(report.divergence)
+    return lines + [f"not whole: {fault}" for fault in report.faults]
+
+
+def _divergence(found: Divergence) -> list[str]:
+    event = found.event
+    decision = type(found.was or found.is_) in DECISIONS
+    word = "decision" if decision else "answer" if found.was is not None or found.is_ is not None else "state"
+    lines = [
+        f"first differing {word}: {found.role} ({found.run_id}), input {found.inputs:,} (event {event.number:,}), {_time(event.now_ns)}",
+        f"  {found.what}",
+        f"  it was asked: {event.told()}",
+    ]
+    if event.kind == log.INPUT:
+        lines.append(f"    {_short(event.given.message)}")
+    if found.was is not None or found.is_ is not None:
+        lines.append(f"  original: {_side(found.was, found.hashed)}")
+        lines.append(f"  here:     {_side(found.is_, False)}")
+        lines += [f"    {name}: {was!r} | {is_!r}" for name, was, is_ in _fields(found.was, found.is_)]
+    lines.append(f"  state: agreed up to event {found.agreed_to:,}" if found.agreed_to else "  state: not compared before")
+    compared = found.what == "its state differs"
+    for name, was, is_ in found.states if compared else found.states[-_FIGURES:]:
+        values = f"{_cut(repr(was))} | {_cut(repr(is_))}" if compared else _cut(repr(is_))
+        lines.append(f"    {name}: {values}")
+    return lines
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The same for a program."""
+    found = report.divergence
+    return {
+        "session": report.session_id,
+        "identical": report.is_identical,
+        "inputs": report.inputs,
+        "decisions": report.decisions,
+        "journal_records": report.journal_records,
+        "lives": [
+            {
+                "role": life.head.role,
+                "run_id": life.head.run_id,
+                "began": _time(life.began_ns),
+                "ended": _time(life.last_ns),
+                "stopped": life.ended,
+                "inputs": life.inputs,
+                "timers": life.timers,
+                "messages": life.messages,
+                "decisions": life.decisions,
+                "order_intents": life.intents,
+                "states": life.states,
+                "identical": life.divergence is None and not life.faults,
+            }
+            for life in report.lives
+        ],
+        "empty": list(report.empty),
+        "faults": list(report.faults),
+        "divergence": None if found is None else _json_of(found),
+    }
+
+
+def _json_of(found: Divergence) -> dict[str, Any]:
+    return {
+        "role": found.role,
+        "run_id": found.run_id,
+        "event": found.event.number,
+        "input": found.inputs,
+        "at": _time(found.event.now_ns),
+        "asked": found.event.told(),
+        "given": msgspec.to_builtins(found.event.given.message) if found.event.kind == log.INPUT else None,
+        "what": found.what,
+        "original": None if found.was is None else _named(found.was),
+        "here": None if found.is_ is None else _named(found.is_),
+        "state_agreed_to": found.agreed_to,
+        "state": [{"name": name, "original": was, "here": is_} for name, was, is_ in found.states],
+    }
+
+
+def _named(msg: Message) -> dict[str, Any]:
+    fields = {name: msgspec.to_builtins(getattr(msg, name)) for name in msg.__struct_fields__}
+    return {"kind": type(msg).__name__} | fields
+
+
+def _fields(was: Message | None, is_: Message | None) -> list[tuple[str, Any, Any]]:
+    """What differs between two messages of one kind."""
+    if was is None or is_ is None or type(was) is not type(is_):
+        return []
+    pairs = ((name, getattr(was, name), getattr(is_, name)) for name in was.__struct_fields__)
+    return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+def _side(msg: Message | None, hashed: bool) -> str:
+    if msg is None:
+        return "(market data: only its hash was kept)" if hashed else "(nothing)"
+    return _short(msg)
+
+
+def _short(msg: Message) -> str:
+    return _cut(repr(msg))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONG else f"{text[:_LONG]}..."
+
+
+def _time(ns: int) -> str:
+    return datetime.fromtimestamp(ns / 1e9, UTC).isoformat(timespec="microseconds") if ns else ""
