@@ -13,7 +13,7 @@ from pipeline.base.units import format_e6
 from pipeline.store.open import open_store
 from pipeline.store.rows import AuditRow
 from pipeline.store.trading import list_audits
-from polybot.cli.options import config_option, db_url_option, json_option
+from polybot.cli.options import config_option, json_option, stored_db_url_option
 from polybot.cli.output import Cell, Styled, print_json, print_line, print_table
 from polybot.cli.trading_words import is_simulated, money_of, short_id, show_time
 
@@ -45,7 +45,7 @@ def command() -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many, the newest first.")
 @json_option
 @config_option
-@db_url_option
+@stored_db_url_option
 def list_command(
     market_id: str | None, strategy: str | None, limit: int, as_json: bool, config_path: object, db_url: str
 ) -> None:
@@ -67,7 +67,7 @@ def list_command(
 @click.argument("plan_id")
 @json_option
 @config_option
-@db_url_option
+@stored_db_url_option
 def show_command(plan_id: str, as_json: bool, config_path: object, db_url: str) -> None:
     """Tell one decision as a page.
 

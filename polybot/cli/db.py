@@ -11,7 +11,7 @@ from pipeline.base.config import load_config
 from pipeline.base.errors import BadInput, PolybotError
 from pipeline.base.units import NS_PER_MS
 from polybot.cli.moments import MOMENT_HELP, parse_moment
-from polybot.cli.options import config_option, db_url_option, json_option
+from polybot.cli.options import config_option, db_url_option, json_option, stored_db_url_option
 from polybot.cli.output import Progress, counted, print_json, print_table
 from polybot.cli.trading_words import show_time
 
@@ -30,7 +30,7 @@ def command() -> None:
 @command.command()
 @json_option
 @config_option
-@db_url_option
+@stored_db_url_option
 def check(as_json: bool, config_path: Path | None, db_url: str) -> None:
     """Look at every page, every reference, the schema and the counts, and say who writes to it. Nothing is changed.
 
@@ -71,7 +71,7 @@ def check(as_json: bool, config_path: Path | None, db_url: str) -> None:
 )
 @json_option
 @config_option
-@db_url_option
+@stored_db_url_option
 def backup(out: Path | None, as_json: bool, config_path: Path | None, db_url: str) -> None:
     """Copy the database as it is at this moment, also while the pipeline runs.
 

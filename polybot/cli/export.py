@@ -11,7 +11,7 @@ import click
 from pipeline.base.errors import BadInput
 from pipeline.base.units import NS_PER_MS
 from polybot.cli.moments import MOMENT_HELP, parse_moment
-from polybot.cli.options import config_option, db_url_option, json_option
+from polybot.cli.options import config_option, json_option, stored_db_url_option
 from polybot.cli.output import Progress, counted, print_json
 
 
@@ -26,7 +26,7 @@ from polybot.cli.output import Progress, counted, print_json
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @json_option
 @config_option
-@db_url_option
+@stored_db_url_option
 def command(
     table: str,
     since: str | None,

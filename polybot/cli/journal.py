@@ -18,7 +18,7 @@ from pipeline.bus.compose import journal_path
 from pipeline.bus.journal_reading import Follower, Line, files_of, is_archived, journals, lines, read_file, read_moving
 from pipeline.bus.journal_segments import Segment, base_name
 from polybot.cli.journal_lines import KINDS, kind_of, object_of, text_line
-from polybot.cli.options import config_option, db_url_option, json_option
+from polybot.cli.options import config_option, json_option
 from polybot.cli.output import Cell, Styled, counted, print_json, print_table
 from polybot.cli.trading_words import show_time
 
@@ -45,12 +45,17 @@ def _state_dir_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def _db_url_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    told = "Database, e.g. sqlite:///./polybot.db. Default: the one that the journal belongs to."
+    return click.option("--db-url", metavar="URL", help=told)(function)
+
+
 @command.command("list")
 @_state_dir_option
 @json_option
 @config_option
-@db_url_option
-def list_journals(state_dir: Path | None, as_json: bool, config_path: Path | None, db_url: str) -> None:
+@_db_url_option
+def list_journals(state_dir: Path | None, as_json: bool, config_path: Path | None, db_url: str | None) -> None:
     """List the segments of every journal: how many records, from when to when, and how many the database lacks.
 
     \b
@@ -58,8 +63,8 @@ def list_journals(state_dir: Path | None, as_json: bool, config_path: Path | Non
       polybot journal list --state-dir ./var
     """
     state_dir = _state_dir(config_path, state_dir)
-    bases = journals(state_dir)
-    told = [_told(base, state_dir, db_url) for base in bases]
+    databases = _databases(config_path, state_dir, db_url)
+    told = [_told(base, state_dir, databases) for base in journals(state_dir)]
     if as_json:
         print_json({"journals": told})
         return
@@ -80,7 +85,7 @@ def list_journals(state_dir: Path | None, as_json: bool, config_path: Path | Non
 @_state_dir_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with every field.")
 @config_option
-@db_url_option
+@_db_url_option
 def show(
     role: str,
     since: int,
@@ -90,7 +95,7 @@ def show(
     state_dir: Path | None,
     as_json: bool,
     config_path: Path | None,
-    db_url: str,
+    db_url: str | None,
 ) -> None:
     """Show the records of a role's journal, archived segments included: one line each, with whether the database has it.
 
@@ -104,10 +109,11 @@ def show(
     if file is not None and follow:
         raise BadInput("--follow goes with a journal, not with --file; leave one of them out")
     state_dir = _state_dir(config_path, state_dir)
-    base = None if file is not None else _journal_of(state_dir, role, db_url)
+    databases = _databases(config_path, state_dir, db_url)
+    base = None if file is not None else _journal_of(state_dir, role, databases, db_url)
     paths = files_of(state_dir, base) if base is not None else [] if file is None else [file]
     last_seq = _last_seq(
-        db_url, role, base_name(file) if base is None and file is not None else base.name if base is not None else ""
+        databases, role, base_name(file) if base is None and file is not None else base.name if base is not None else ""
     )
     follower = Follower(base, 0) if base is not None and follow else None
     shown = 0
@@ -146,14 +152,24 @@ def _state_dir(config_path: Path | None, given: Path | None) -> Path:
     return found
 
 
-def _journal_of(state_dir: Path, role: str, db_url: str) -> Path:
-    """The journal of a role for a database; where it has a single one, that."""
+def _databases(config_path: Path | None, state_dir: Path, given: str | None) -> list[str]:
+    """The database given; else all that the sessions of the state directory wrote, the last one's first, and the configured one."""
+    from polybot.session_database import session_databases
+
+    if given is not None:
+        return [given]
+    return list(dict.fromkeys([*session_databases(state_dir), load_config(config_path).settings.db.url]))
+
+
+def _journal_of(state_dir: Path, role: str, databases: list[str], given: str | None) -> Path:
+    """The journal of a role for the first of these databases that has one; where there is a single one, that."""
     from processes.options import database_name
 
-    wanted = journal_path(state_dir, role, database_name(db_url))
     found = journals(state_dir, role)
-    if wanted in found:
-        return wanted
+    for db_url in databases:
+        wanted = journal_path(state_dir, role, database_name(db_url))
+        if wanted in found:
+            return wanted
     if len(found) == 1:
         return found[0]
     if not found:
@@ -161,20 +177,22 @@ def _journal_of(state_dir: Path, role: str, db_url: str) -> Path:
         there = f"there are journals of {', '.join(others)}" if others else "there is none at all; `polybot up` begins one"
         raise BadInput(f"{state_dir / 'journal'}: no journal of {role}; {there}")
     names = ", ".join(base.name for base in found)
-    raise BadInput(f"{role} has several journals and none for {db_url}: {names}; choose with --db-url, or a segment with --file")
+    which = f" and none for {given}" if given is not None else ""
+    raise BadInput(f"{role} has several journals{which}: {names}; choose with --db-url, or a segment with --file")
 
 
-def _last_seq(db_url: str, role: str, name: str) -> LastSeq:
-    """Asks the database about a journal of this name, read-only; one that is not there, or not its own, knows nothing of it."""
+def _last_seq(databases: list[str], role: str, name: str) -> LastSeq:
+    """Asks the one of these databases that a journal of this name belongs to, read-only; one that is not there knows nothing of it."""
     from pipeline.store.journal import last_seq
     from pipeline.store.open import open_store
     from processes.options import database_name
 
     def ask(journal_id: str) -> int | None:
-        if name != journal_path(Path(), role, database_name(db_url)).name:
+        own = [url for url in databases if name == journal_path(Path(), role, database_name(url)).name]
+        if not own:
             return None
         try:
-            with open_store(db_url, read_only=True) as store, store.connect() as conn:
+            with open_store(own[0], read_only=True) as store, store.connect() as conn:
                 return last_seq(conn, f"{role}@{journal_id}")
         except BadInput:
             return None
@@ -203,10 +221,10 @@ def _tell_of_damage(segment: Segment, *, is_last: bool) -> None:
         )
 
 
-def _told(base: Path, state_dir: Path, db_url: str) -> dict[str, Any]:
+def _told(base: Path, state_dir: Path, databases: list[str]) -> dict[str, Any]:
     segments = [read_moving(state_dir, base, path) for path in files_of(state_dir, base)]
     journal_id = next((segment.journal_id for segment in reversed(segments) if segment.journal_id), "")
-    last = _last_seq(db_url, base.name.partition("-")[0], base.name)(journal_id)
+    last = _last_seq(databases, base.name.partition("-")[0], base.name)(journal_id)
     rows = list(_segment_rows(segments, last))
     backlog = None if last is None else sum(row["backlog"] for row in rows)
     return {
@@ -234,7 +252,9 @@ def _segment_rows(segments: list[Segment], last: int | None) -> Iterator[dict[st
 def _print_journal(journal: dict[str, Any]) -> None:
     unknown = journal["backlog"] is None
     backlog = (
-        "backlog unknown (not the journal of this database)" if unknown else f"backlog {counted(journal['backlog'], 'record')}"
+        "backlog unknown (its database is not known, or cannot be read)"
+        if unknown
+        else f"backlog {counted(journal['backlog'], 'record')}"
     )
     size = f"{counted(len(journal['segments']), 'segment')}, {counted(journal['bytes'], 'byte')}"
     title = f"{journal['journal']} ({journal['id']}): last record {journal['last_seq']}, {backlog}, {size}"

@@ -13,7 +13,7 @@ from pipeline.messages.market import FeeSchedule, Market, Rewards
 from pipeline.store.markets import find_market, list_markets, search_markets, stored_markets, versions_of
 from pipeline.store.open import open_store
 from pipeline.store.rows import MarketRow, VersionRow
-from polybot.cli.options import config_option, db_url_option, json_option
+from polybot.cli.options import config_option, json_option, stored_db_url_option
 from polybot.cli.output import Cell, Styled, print_json, print_table
 from polybot.cli.trading_words import short_id
 
@@ -38,7 +38,7 @@ def command() -> None:
 @click.option("--all", "include_closed", is_flag=True, help="Closed markets too.")
 @json_option
 @config_option
-@db_url_option
+@stored_db_url_option
 def list_(limit: int, include_closed: bool, as_json: bool, config_path: object, db_url: str) -> None:
     """List markets, the busiest of the last 24 hours first.
 
@@ -56,7 +56,7 @@ def list_(limit: int, include_closed: bool, as_json: bool, config_path: object, 
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The most markets listed.")
 @json_option
 @config_option
-@db_url_option
+@stored_db_url_option
 def search(words: tuple[str, ...], limit: int, as_json: bool, config_path: object, db_url: str) -> None:
     """Find markets that have all WORDS in their question, slug or event; closed ones come last.
 
@@ -73,7 +73,7 @@ def search(words: tuple[str, ...], limit: int, as_json: bool, config_path: objec
 @click.argument("name")
 @json_option
 @config_option
-@db_url_option
+@stored_db_url_option
 def show(name: str, as_json: bool, config_path: object, db_url: str) -> None:
     """Show one market: NAME is its slug, its condition id or one of its token ids.
 

@@ -11,7 +11,7 @@ from pipeline.base.units import format_e6
 from pipeline.store.open import open_store
 from pipeline.store.rows import OpportunityRow
 from pipeline.store.trading import count_opportunities, list_opportunities
-from polybot.cli.options import config_option, db_url_option, json_option
+from polybot.cli.options import config_option, json_option, stored_db_url_option
 from polybot.cli.output import Cell, Styled, print_json, print_table
 from polybot.cli.trading_words import short_id, show_time
 
@@ -36,7 +36,7 @@ _COUNTS = ("strategy", "kind", "", "count", "reason")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many, the newest first.")
 @json_option
 @config_option
-@db_url_option
+@stored_db_url_option
 def command(
     strategy: str | None,
     market_id: str | None,

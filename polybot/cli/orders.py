@@ -10,7 +10,7 @@ from pipeline.base.units import format_e6
 from pipeline.store.open import open_store
 from pipeline.store.rows import OrderRow, PnlRow
 from pipeline.store.trading import list_orders, pnl
-from polybot.cli.options import config_option, db_url_option, json_option
+from polybot.cli.options import config_option, json_option, stored_db_url_option
 from polybot.cli.output import Cell, Styled, print_json, print_table
 from polybot.cli.trading_words import is_simulated, money_of, short_id, show_time
 
@@ -25,7 +25,7 @@ _COLOURS = {"matched": "green", "partially_filled": "green", "live": "cyan", "re
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many, the latest first.")
 @json_option
 @config_option
-@db_url_option
+@stored_db_url_option
 def command(
     open_only: bool, market_id: str | None, strategy: str | None, limit: int, as_json: bool, config_path: object, db_url: str
 ) -> None:

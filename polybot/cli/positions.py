@@ -14,7 +14,7 @@ from pipeline.store.markets import stored_markets
 from pipeline.store.open import open_store
 from pipeline.store.pnl import Account, Books, read_books
 from pipeline.trading.positions import EventRisk, event_risks
-from polybot.cli.options import config_option, db_url_option, json_option
+from polybot.cli.options import config_option, json_option, stored_db_url_option
 from polybot.cli.output import Cell, print_json, print_table, show_dollars
 from polybot.cli.pnl import amount_cell, label
 from polybot.cli.trading_words import is_simulated, short_id
@@ -29,7 +29,7 @@ _RISK = ("strategy", "mode", "event", "markets", "at most one Yes", "complete se
 @click.option("--strategy", metavar="NAME", help="Only this strategy.")
 @json_option
 @config_option
-@db_url_option
+@stored_db_url_option
 def command(show_all: bool, mode: str | None, strategy: str | None, as_json: bool, config_path: Path | None, db_url: str) -> None:
     """Show what is held of each outcome, what it cost and what it is worth, and what each event could lose.
 

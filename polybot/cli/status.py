@@ -16,7 +16,7 @@ from pipeline.store.rows import BookStateRow, StatusRow
 from pipeline.store.status import latest_book_states, market_statuses
 from pipeline.store.trading import last_halt
 from polybot.cli.halted import halt_line
-from polybot.cli.options import config_option, db_url_option, json_option
+from polybot.cli.options import config_option, json_option, stored_db_url_option
 from polybot.cli.output import Cell, Styled, print_json, print_line, print_table
 from polybot.cli.trading_words import short_id, show_time
 from polybot.cli.writer_word import writer_line
@@ -45,11 +45,13 @@ _QUESTION = 40
 
 @click.command()
 @click.option("--market", metavar="MARKET_ID", help="Only this market.")
-@click.option("--state-dir", type=click.Path(path_type=Path), metavar="DIR", help="State directory of the pipeline.")
+@click.option(
+    "--state-dir", type=click.Path(path_type=Path), metavar="DIR", is_eager=True, help="State directory of the pipeline."
+)
 @click.option("--tokens", "by_token", is_flag=True, help="A line for each token: the state of its book, since when, and why.")
 @json_option
 @config_option
-@db_url_option
+@stored_db_url_option
 def command(
     market: str | None, state_dir: Path | None, by_token: bool, as_json: bool, config_path: Path | None, db_url: str
 ) -> None:

@@ -22,7 +22,9 @@ from pipeline.store.open import open_store
 from pipeline.store.runs import Run, save_run
 from polybot.cli import main
 from polybot.cli.journal_lines import KINDS, described
+from processes.health_file import Health, write_health
 from processes.options import database_name
+from processes.runs import run_folder
 
 T = 1_790_000_000_000_000_000
 ORDER = OrderRecord(
@@ -121,6 +123,24 @@ def test_the_list_tells_spans_sizes_and_the_backlog(place: Place) -> None:
     assert [(row["first_seq"], row["last_seq"], row["backlog"]) for row in told["segments"]] == [(1, 2, 1), (3, 4, 2)]
     table = place.run("list").output
     assert "last record 4, backlog 3 records, 2 segments" in table and "2026-09-21 14:13:21.000" in table
+
+
+def test_without_a_database_each_journal_is_held_against_that_of_the_session_that_wrote_it(place: Place) -> None:
+    place.commit(place.write([[ORDER, FILL, HALT]]), ORDER, FILL)
+    other = Place(place.state_dir.parent)
+    other.db_url = f"sqlite:///{place.state_dir.parent / 'y.db'}"
+    other.base = journal_path(place.state_dir, "executor", database_name(other.db_url))
+    other.write([[ORDER, FILL, HALT]])
+    words = ["journal", "list", "--json", "--state-dir", str(place.state_dir)]
+    (unknown, _) = json.loads(CliRunner().invoke(main, words).output)["journals"]
+    write_health(place.state_dir, Health("s2", 1, T, "stopped", db_url=other.db_url))
+    run = run_folder(place.state_dir, "s1")
+    run.mkdir(parents=True)
+    (run / "config.json").write_text(json.dumps({"db": {"url": place.db_url}}))
+    (known, unread) = json.loads(CliRunner().invoke(main, words).output)["journals"]
+    assert (unknown["backlog"], known["backlog"], unread["backlog"]) == (None, 1, None)
+    shown = CliRunner().invoke(main, ["journal", "show", "--state-dir", str(place.state_dir)])
+    assert shown.exit_code == 0 and len(shown.output.splitlines()) == 4
 
 
 def test_damage_is_told_with_file_and_offset_and_the_rest_is_shown(place: Place) -> None:
