@@ -56,10 +56,10 @@ def line_of(msg: Message) -> Line | None:
             try:
                 text = msg.data.decode()
             except UnicodeDecodeError:
-                return _with_data(Line(kind="ws_in", ts_ns=msg.ts_ns, link=msg.link_id, mono_ns=msg.mono_ns), msg.data)
+                return with_data(Line(kind="ws_in", ts_ns=msg.ts_ns, link=msg.link_id, mono_ns=msg.mono_ns), msg.data)
             return Line(kind="ws_in", ts_ns=msg.ts_ns, link=msg.link_id, mono_ns=msg.mono_ns, text=text)
         case FrameSent():
-            return _with_data(Line(kind="ws_out", ts_ns=msg.ts_ns, link=msg.link_id, mono_ns=msg.mono_ns), msg.data)
+            return with_data(Line(kind="ws_out", ts_ns=msg.ts_ns, link=msg.link_id, mono_ns=msg.mono_ns), msg.data)
         case RestBody():
             line = Line(
                 kind="rest",
@@ -72,7 +72,7 @@ def line_of(msg: Message) -> Line | None:
                 token_ids=msg.token_ids,
                 reason=msg.cause,
             )
-            return _with_data(line, msg.body)
+            return with_data(line, msg.body)
         case LinkEvent():
             return Line(
                 kind="link",
@@ -128,7 +128,8 @@ def message_of(line: Line, where: str) -> Message | None:
     return None
 
 
-def _with_data(line: Line, data: bytes) -> Line:
+def with_data(line: Line, data: bytes) -> Line:
+    """The line with these bytes, as text if they are."""
     try:
         return msgspec.structs.replace(line, text=data.decode())
     except UnicodeDecodeError:

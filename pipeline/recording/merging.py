@@ -157,11 +157,16 @@ class Merge:
             yield ts_ns, number, 2 * place + 1, line
 
     def _end(self, number: int) -> Iterator[Line]:
-        """A part has no more lines: unless another of its recorder goes on, its links are lost."""
+        """A part has no more lines: unless another of its recorder goes on, its links are lost for the tokens that no other has."""
         part = self.parts[number]
         if any(other is not part and other.is_kin(part) and other.covers(part.to_ns, part.market_ids) for other in self.parts):
             return
-        for link, token_ids in self._up[number].items():
+        going_on = [place for place, other in enumerate(self.parts) if other.is_kin(part) and other.last_ns > part.last_ns]
+        for link, carried in self._up[number].items():
+            told = {token_id for place in going_on for token_id in self._up[place].get(link, ())}
+            token_ids = tuple(token_id for token_id in carried if token_id not in told)
+            if carried and not token_ids:
+                continue
             made = f"{part.recording.path.name} ends here"
             yield Line(
                 kind="link",

@@ -38,6 +38,24 @@ def new_folder(out: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def new_file(out: Path) -> Iterator[Path]:
+    """A file beside ``out`` to write, which becomes ``out`` at the end of the block. Raises BadInput as ``new_folder`` does."""
+    if out.exists():
+        raise BadInput(f"{out}: is there already; give a file that is not")
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        try:
+            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            yield part
+            part.replace(out)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        told = error.strerror or str(error)
+        raise BadInput(f"{out}: cannot be written: {told}; give a name in a folder that is there, with room") from None
+
+
+@contextmanager
 def new_recording(
     out: Path, recorded: RecordedMarkets, made: Callable[[], Made], origins: tuple[str, ...] = (), earlier: tuple[Made, ...] = ()
 ) -> Iterator[RecordingWriter]:

@@ -33,7 +33,8 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 def _open_segment(path: Path) -> IO[bytes]:
     """A segment, also one that its recorder has finished and packed since it was listed."""
-    return open_bytes(path if path.exists() else path.with_suffix(".jsonl.gz"))
+    packed = path.with_suffix(".jsonl.gz")
+    return open_bytes(packed if not path.exists() and packed.exists() else path)
 
 
 class Recording:

@@ -173,10 +173,12 @@ def _play(lockstep: Lockstep, gateway: Gateway, playback: Playback, settings: Se
 
 def _generic_market(source: FrameSource, word: str) -> str:
     """What the gateway is told of the market: only frames of the generic stream may name none, and then ``word`` is it."""
-    if source.kind != "generic":
+    if "generic" not in (source.kind, source.venue):
         return ""
     for msg in source.messages():
-        frame = decode_plain(msg.data) if isinstance(msg, RawFrame) else None
+        if not isinstance(msg, RawFrame):
+            continue
+        frame = decode_plain(msg.data)
         return "" if frame is not None and frame.market else word
     return word
 

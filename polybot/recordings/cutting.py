@@ -13,9 +13,11 @@ from pipeline.recording.cutting import OfMarkets
 from pipeline.recording.index import Made, read_index
 from pipeline.recording.lines import Line
 from pipeline.recording.markets import RecordedMarkets
+from pipeline.recording.merging import Part
 from pipeline.recording.new_folder import new_recording
 from pipeline.recording.reader import Recording
 from polybot.recordings.following import Follower
+from polybot.recordings.opened import open_recording
 
 SETTLING_NS = 2 * NS_PER_S
 """How far apart two links may tell the same thing."""
@@ -66,9 +68,7 @@ def cut_recording(
     """
     if to_ns and from_ns >= to_ns:
         raise BadInput("--from is not before --to; a cut goes from the one to the other")
-    recording = Recording(path)
-    if verify:
-        recording.verify()
+    recording = open_recording(path, verify=verify)
     markets = _wanted(recording, market_words)
     ours = OfMarkets(markets, () if recording.markets else market_words) if market_words else None
     index = read_index(path)
@@ -103,6 +103,12 @@ def cut_recording(
                 f"{path}: holds no line of the wanted stretch and markets; `polybot recordings info {path}` tells its span"
             )
     return Cut(count, len(start.lines), start.at_ns or first_ns, first_ns, last_ns, len(markets), start.left_out)
+
+
+def span_of(path: Path) -> tuple[int, int]:
+    """When the first and the last line of a recording came. Raises BadInput if it has none."""
+    part = Part.of(open_recording(path, verify=False))
+    return part.from_ns, part.last_ns
 
 
 def _wanted(recording: Recording, words: Sequence[str]) -> tuple[Market, ...]:

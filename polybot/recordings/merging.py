@@ -10,7 +10,7 @@ from pipeline.base.errors import BadInput
 from pipeline.recording.index import Made
 from pipeline.recording.merging import Merge, Part
 from pipeline.recording.new_folder import new_recording
-from pipeline.recording.reader import Recording
+from polybot.recordings.opened import open_recording
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,7 @@ def merge_recordings(
     """
     if len({path.resolve() for path in paths}) != len(paths) or len(paths) < 2:
         raise BadInput("merge: give two or more recordings, each once")
-    recordings = [Recording(path) for path in paths]
-    if verify:
-        for recording in recordings:
-            recording.verify()
+    recordings = [open_recording(path, verify=verify) for path in paths]
     merge = Merge([Part.of(recording) for recording in recordings])
     origins = tuple(dict.fromkeys(origin for part in merge.parts for origin in part.index.origins))
     earlier = tuple(dict.fromkeys(made for part in merge.parts for made in part.index.made))
