@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -37,8 +37,11 @@ class Collector(Stage):
 
     role: ClassVar[str] = WRITER
 
-    def __init__(self, session_id: str) -> None:
-        self.session_id = session_id
+    def __init__(self, session_id: str, tokens: Mapping[str, tuple[str, ...]]) -> None:
+        """``tokens`` are those of each market."""
+        self.session_id, self.tokens = session_id, tokens
+        self.markets: dict[str, None] = {}
+        """The markets in which an order was placed, in that order."""
         self.opened = False
         self.digest = hashlib.sha256()
         self.orders: dict[str, BacktestOrder] = {}
@@ -75,10 +78,9 @@ class Collector(Stage):
         """An order joined its level, behind ``ahead_e6`` shares of others; where it joined first counts."""
         self._ahead.setdefault(order.name, order.ahead_e6)
 
-    @property
-    def markets(self) -> dict[str, None]:
-        """The markets in which an order was placed, in that order."""
-        return {order.market: None for order in self.orders.values()}
+    def tokens_of(self, market_id: str) -> tuple[str, ...]:
+        """The tokens of a market, the quoted one first."""
+        return self.tokens.get(market_id) or (next(o.token_id for o in self.orders.values() if o.market == market_id),)
 
     # --- records ---------------------------------------------------------------------------------------------------
 
@@ -86,6 +88,7 @@ class Collector(Stage):
         self.digest.update(_packed.encode(record))
         order = self.orders.get(record.client_order_id)
         if order is None:
+            self.markets.setdefault(record.market)
             order = self.orders[record.client_order_id] = BacktestOrder(
                 client_order_id=record.client_order_id,
                 strategy=record.strategy,

@@ -22,6 +22,7 @@ class TokenSurvey:
     """The tokens of some feed messages: their changes, which of them mirror each other, and how fine their prices are."""
 
     def __init__(self) -> None:
+        self.seen = 0
         self.changes: Counter[str] = Counter()
         self._mirrored: Counter[tuple[str, str]] = Counter()
         self._market: dict[str, str] = {}
@@ -32,6 +33,7 @@ class TokenSurvey:
     def see(self, messages: Iterable[Message]) -> None:
         """Look at all of them."""
         for msg in messages:
+            self.seen += 1
             if isinstance(msg, VenuePriceChange):
                 self._market.setdefault(msg.token_id, msg.market)
                 for price, size, side in msg.changes:

@@ -133,7 +133,9 @@ def _rows(path: Path, stream: Any) -> Iterator[Message]:
                 token_id = row[place[f"token_id_{side}"]]
                 bids, asks = (
                     tuple(
-                        (nearest_text(row[px]), nearest_text(row[sz])) for px, sz in columns.get((way, side), ()) if row[px] and row[sz]
+                        (nearest_text(row[px]), nearest_text(row[sz]))
+                        for px, sz in columns.get((way, side), ())
+                        if row[px] and row[sz]
                     )
                     for way in ("bid", "ask")
                 )

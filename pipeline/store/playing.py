@@ -12,10 +12,11 @@ from contextlib import closing
 from typing import Any
 
 import msgspec
+from sqlalchemy import Connection
 
 from pipeline.base.units import NS_PER_MS, format_e6
 from pipeline.messages import Message
-from pipeline.messages.market import Market, VenueBook, VenuePriceChange, VenueTrade
+from pipeline.messages.market import Market, Outcome, VenueBook, VenuePriceChange, VenueTrade
 from pipeline.store.catalogue import outcome_key
 from pipeline.store.markets import stored_markets
 from pipeline.store.open import Store, open_store
@@ -32,13 +33,26 @@ _QUERIES = (
 def stored_catalogue(db_url: str) -> tuple[tuple[Market, ...], int, int, int]:
     """(markets, first and last time in nanoseconds, rows) of what can be played from a database. Raises BadInput."""
     with open_store(db_url, read_only=True) as store, store.connect() as conn:
-        markets = tuple(stored_markets(conn))
+        markets = _catalogue(conn)
         spans = [
-            conn.exec_driver_sql(f"SELECT min(ts_ns), max(ts_ns), count(*) FROM {query.rpartition(' ')[2]}").one() for query in _QUERIES
+            conn.exec_driver_sql(f"SELECT min(ts_ns), max(ts_ns), count(*) FROM {query.rpartition(' ')[2]}").one()
+            for query in _QUERIES
         ]
         known = [span for span in spans if span[2]]
         first, last = min((span[0] for span in known), default=0), max((span[1] for span in known), default=0)
         return markets, int(first), int(last), int(sum(span[2] for span in known))
+
+
+def _catalogue(conn: Connection) -> tuple[Market, ...]:
+    """The markets that were described, and those that are only known by the names of their outcomes."""
+    described = {market.market_id: market for market in stored_markets(conn)}
+    named: dict[str, list[Outcome]] = {}
+    for market_id, token_id, name in conn.exec_driver_sql(
+        "SELECT market_id, token_id, name FROM outcomes ORDER BY market_id, position, outcome_id"
+    ):
+        if market_id not in described:
+            named.setdefault(market_id, []).append(Outcome(token_id, name))
+    return (*described.values(), *(Market(market_id=name, outcomes=tuple(outcomes)) for name, outcomes in named.items()))
 
 
 def stored_messages(db_url: str, markets: Sequence[Market]) -> Iterator[Message]:
