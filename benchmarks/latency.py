@@ -42,14 +42,14 @@ def figures(options: Options) -> list[Figure]:
     found: list[Figure] = []
     for name, pick in ways:
         for part, target in GOOD_MS.items():
-            runs = tuple(_percentile([pick(way) for way in run.waits_ns], part) for run in done)
+            runs = tuple(percentile([pick(way) for way in run.waits_ns], part) for run in done)
             whole = name == ways[0][0]
-            note = _told(done) if whole and part == "p50" else ""
+            note = told(done) if whole and part == "p50" else ""
             found.append(Figure(f"{name}, {RATE:,} frames/s, {part}", "ms", runs, target if whole else None, note=note))
     return found
 
 
-def _percentile(waits_ns: Sequence[int], part: str) -> float:
+def percentile(waits_ns: Sequence[int], part: str) -> float:
     """In milliseconds. Raises ValueError if too few orders were placed to tell."""
     if len(waits_ns) < 20:
         raise ValueError(f"only {len(waits_ns)} orders were prompted by a frame; measure for longer")
@@ -57,6 +57,6 @@ def _percentile(waits_ns: Sequence[int], part: str) -> float:
     return cuts[int(part[1:]) - 1] / 1e6
 
 
-def _told(done: Sequence[LiveRun]) -> str:
+def told(done: Sequence[LiveRun]) -> str:
     losses = sum(sum(run.lost.values()) for run in done)
     return f"{sum(len(run.waits_ns) for run in done):,} orders, {losses} losses"

@@ -18,7 +18,9 @@ from benchmarks.tape import write_paced_recording
 from pipeline.base.config import Config, load_config
 from pipeline.base.errors import CrashLoop
 from pipeline.bus.topology import BOOK_BUILDER, EXECUTOR, GATEWAY, ROLES
+from polybot.cli.up_plan import fuse
 from processes.child_output import FileOutput
+from processes.dependencies import FUSED
 from processes.fake_settings import fake_addresses
 from processes.options import new_session_id
 from processes.procfile import PROCFILE_DEMO, RoleCommand, find_procfile, read_procfile
@@ -64,10 +66,17 @@ class LiveRun:
         return not self.lost and not self.deaths and self.pace >= KEPT_UP * self.rate
 
 
-def run_live(rate: int, seconds: float, values: Mapping[str, Mapping[str, Any]] | None = None, timed: bool = False) -> LiveRun:
+def run_live(
+    rate: int,
+    seconds: float,
+    values: Mapping[str, Mapping[str, Any]] | None = None,
+    timed: bool = False,
+    fused: bool = False,
+) -> LiveRun:
     """Run the pipeline at ``rate`` frames a second until it has settled, and then for ``seconds`` that count.
 
-    ``values`` are settings by section. ``timed`` takes an executor that notes when each order gets to the relayer.
+    ``values`` are settings by section. ``timed`` takes an executor that notes when each order gets to the relayer; ``fused`` the one
+    process in place of four.
     """
     with tempfile.TemporaryDirectory(prefix="polybot-bench-") as folder:
         place = Path(folder)
@@ -77,7 +86,8 @@ def run_live(rate: int, seconds: float, values: Mapping[str, Mapping[str, Any]] 
         config = _config(place, values or {})
         session = new_session_id()
         tape = paced_tape(int(rate * (seconds + SETTLE_S + START_LIMIT_S / 3)))
-        commands = tuple(_command(known, timed, tape, rate) for known in read_procfile(find_procfile(PROCFILE_DEMO)))
+        listed = read_procfile(find_procfile(PROCFILE_DEMO))
+        commands = tuple(_command(known, timed, tape, rate) for known in (fuse(listed) if fused else listed))
         output = FileOutput(run_folder(Path(config.settings.bus.state_dir), session))
         behind_ms = 0.0
         deaths: tuple[str, ...] = ()
@@ -148,6 +158,8 @@ def _command(known: RoleCommand, timed: bool, tape: Path, rate: int) -> RoleComm
         return RoleCommand(known.role, (*known.argv, "--recording", str(tape), "--speed", str(rate / 1_000)))
     if known.role == EXECUTOR and timed:
         return RoleCommand(known.role, (sys.executable, "-m", "benchmarks.timed_executor", "--venue", "fake"))
+    if known.role == FUSED and timed:
+        return RoleCommand(known.role, (sys.executable, "-m", "benchmarks.timed_fused", "--venue", "fake"))
     return known
 
 
@@ -188,7 +200,7 @@ def _behind_ms(config: Config) -> float:
 
 def _cpu(supervisor: Supervisor) -> dict[str, float]:
     """Seconds of processor time of each process so far; empty where /proc is missing."""
-    pids = {status.role: status.pid for status in supervisor.statuses()}
+    pids = {status.role: status.pid for status in supervisor.statuses() if not status.part_of}
     return {role: _cpu_s(pid) for role, pid in pids.items() if pid and Path(f"/proc/{pid}/stat").is_file()}
 
 

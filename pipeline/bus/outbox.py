@@ -189,10 +189,12 @@ class Outbox:
         self._routes: dict[type[Message], tuple[Stream, ...]] = routes(role)
         self._wires, self._durable, self._edges = wires, durable, edges
         self._held: list[Message] = []
-        self._unsettled = False
+        self._unsettled = self._recorded = False
         self.sent = 0
         self.before_record: Callable[[], None] = _nothing
         """Called before the first durable record of a turn is journalled."""
+        self.goes_on: Callable[[], bool] = _never
+        """Whether the stage's next turn follows at once, so that both may share a sync of the journal."""
 
     def send_all(self, messages: Iterable[Message]) -> None:
         """All that a turn of the stage yields, each durable record journalled before the stage goes on."""
@@ -209,10 +211,10 @@ class Outbox:
             if self._durable is None:
                 raise LookupError(f"{self._role} has no journal for {type(msg).__name__}")
             self.sent += 1
-            if not self._unsettled:
+            if not self._recorded:
                 self.before_record()
             self._durable.append(msg)
-            self._unsettled = True
+            self._unsettled = self._recorded = True
         elif self._unsettled:
             self._held.append(msg)
         else:
@@ -220,7 +222,8 @@ class Outbox:
 
     def settle(self) -> None:
         """The turn is over: its records are made safe, and what waited for that leaves, in order."""
-        if not self._unsettled or self._durable is None:
+        self._recorded = False
+        if not self._unsettled or self._durable is None or self.goes_on():
             return
         self._durable.settle()
         self._unsettled = False
@@ -245,3 +248,8 @@ class Outbox:
 
 def _nothing() -> None:
     """Nobody wants to know."""
+
+
+def _never() -> bool:
+    """Every turn may be the last."""
+    return False
