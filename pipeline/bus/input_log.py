@@ -21,6 +21,7 @@ from typing import Final
 import msgspec
 
 from pipeline.base import events
+from pipeline.base.code import code_version
 from pipeline.base.log import get_logger
 from pipeline.bus.journal import FRAME
 from pipeline.bus.journal_archive import archive_segment
@@ -68,8 +69,9 @@ class InputLog:
         for left in leftovers(path.parent.parent.parent, stage.role):
             self._packer.put(left)
         self._open_segment()
-        head = (HEAD, stage.role, identity.session_id, identity.run_id, identity.producer, stage.premises())
+        head = (HEAD, stage.role, identity.session_id, identity.run_id, identity.producer, code_version(), stage.premises())
         self._parts.append(self._encode(head))
+        self.flush()  # nobody hears of a life that has no log
 
     # --- what the stage is given -----------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ KINDS: tuple[type[Message], ...] = tuple(
 AnyMessage = Union[KINDS]  # type: ignore[valid-type]  # noqa: UP007
 _block = msgspec.msgpack.Decoder(tuple[int, int, list[bytes]]).decode
 _DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {
-    log.HEAD: msgspec.msgpack.Decoder(tuple[int, str, str, str, str, msgspec.Raw]),
+    log.HEAD: msgspec.msgpack.Decoder(tuple[int, str, str, str, str, str, msgspec.Raw]),
     log.SENDER: msgspec.msgpack.Decoder(tuple[int, str, str, str]),
     log.RECOVERS: msgspec.msgpack.Decoder(tuple[int, AnyMessage]),
     log.INPUT: msgspec.msgpack.Decoder(tuple[int, int, int, int, AnyMessage]),
@@ -59,12 +59,15 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Whose log it is. ``premises`` is what the stage was made from besides the configuration, in MessagePack."""
+    """Whose log it is. ``code`` is the version of the program that wrote it, ``premises`` what the stage was made from besides the
+    configuration, in MessagePack.
+    """
 
     role: str
     session_id: str
     run_id: str
     producer: str
+    code: str
     premises: bytes
 
 
@@ -118,6 +121,8 @@ class LifeLog:
     head: Head | None = None
     ended: bool = False
     faults: list[str] = field(default_factory=list)
+    senders: list[tuple[str, str, str]] = field(default_factory=list)
+    """Whom it heard: stream, producer and run."""
     _parts: Iterator[bytes] | None = None
 
     def open(self) -> Head | None:
@@ -125,13 +130,13 @@ class LifeLog:
         self._parts = self._entries()
         first = next(self._parts, None)
         if first is not None and _number(first) == log.HEAD:
-            _, role, session_id, run_id, producer, premises = _DECODERS[log.HEAD].decode(first)
-            self.head = Head(role, session_id, run_id, producer, bytes(premises))
+            _, role, session_id, run_id, producer, code, premises = _DECODERS[log.HEAD].decode(first)
+            self.head = Head(role, session_id, run_id, producer, code, bytes(premises))
         return self.head
 
     def events(self) -> Iterator[Event]:
         """What the stage was asked, in order."""
-        senders: list[tuple[str, str, str]] = []
+        senders = self.senders
         recovered: list[Message] = []
         waiting: Event | None = None
         number = 0

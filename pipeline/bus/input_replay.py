@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from pipeline.bus import input_log as log
 from pipeline.bus.input_log import BULK, figures
 from pipeline.bus.input_reading import Event, Head, LifeLog, Mark, any_message
 from pipeline.bus.stage import Stage
-from pipeline.bus.topology import STREAM
+from pipeline.bus.topology import STRATEGY, STREAM
 from pipeline.bus.turns import Turns
 from pipeline.messages import Message
 from pipeline.messages.records import OrderIntent
@@ -46,6 +47,11 @@ class Divergence:
     agreed_to: int = 0
     states: tuple[tuple[str, Any, Any], ...] = ()
 
+    @property
+    def is_decision(self) -> bool:
+        """It is in what a strategy asked the executor for."""
+        return type(self.was or self.is_) in DECISIONS
+
 
 @dataclass(slots=True)
 class LifeResult:
@@ -68,10 +74,10 @@ class LifeResult:
 
 
 class _Again:
-    """One stage being asked again."""
+    """One stage being asked again; with ``for_decisions`` the first other decision counts more than any difference before it."""
 
-    def __init__(self, head: Head, stage: Stage) -> None:
-        self.stage = stage
+    def __init__(self, head: Head, stage: Stage, for_decisions: bool) -> None:
+        self.stage, self._for_decisions = stage, for_decisions and head.role == STRATEGY
         self.result = LifeResult(head)
         self._crc = self._agreed = 0
         self._heard: list[Message] = []
@@ -80,8 +86,38 @@ class _Again:
     def _hear(self, messages: Iterable[Message]) -> None:
         self._heard = list(messages)
 
-    def ask(self, event: Event, is_last: bool) -> Divergence | None:
-        """One event, and what differs."""
+    def ask(self, event: Event, is_last: bool) -> bool:
+        """One event. Returns whether to go on."""
+        result = self.result
+        if result.divergence is None:
+            found = self._ask(event, is_last)
+            if found is not None and self._for_decisions and not found.is_decision:
+                found = self._other_decision(event) or found
+            result.divergence = found
+        elif event.said is not None or not is_last:
+            result.divergence = self._ask_for_decisions(event) or result.divergence
+        return result.divergence is None or (self._for_decisions and not result.divergence.is_decision)
+
+    def _ask_for_decisions(self, event: Event) -> Divergence | None:
+        """One event of a stage that is another one already."""
+        self._heard = []
+        try:
+            self._turn(event)
+        except RAISED:
+            return None
+        return self._other_decision(event)
+
+    def _other_decision(self, event: Event) -> Divergence | None:
+        """The first decision in the answers to an event that is another one."""
+        kept = [] if event.said is None else [any_message(data) for data in event.said.kept]
+        there = [msg for msg in kept if type(msg) in DECISIONS]
+        here = [msg for msg in self._heard if type(msg) in DECISIONS]
+        for was, is_ in zip_longest(there, here):
+            if was != is_:
+                return self._differs(event, _words(was, is_), was, is_)
+        return None
+
+    def _ask(self, event: Event, is_last: bool) -> Divergence | None:
         result = self.result
         result.began_ns = result.began_ns or event.now_ns
         result.last_ns = event.now_ns
@@ -196,29 +232,33 @@ class _Again:
 
 
 def replay_life(
-    life: LifeLog, build: Callable[[Head], Stage], shown: Callable[[int], None] = lambda events: None
+    life: LifeLog,
+    build: Callable[[Head], Stage],
+    *,
+    for_decisions: bool = False,
+    shown: Callable[[int], None] = lambda events: None,
 ) -> LifeResult | None:
     """Ask a stage that ``build`` makes all that a life was asked, up to the first difference. None for a log that holds nothing yet.
 
-    ``shown`` is told now and then how many events are done.
+    ``for_decisions``: a strategy is asked on, up to the first decision that differs, if there is one. ``shown`` is told now and then how
+    many events are done.
     """
     head = life.open()
     if head is None:
         return None
-    again = _Again(head, build(head))
+    again = _Again(head, build(head), for_decisions)
     result = again.result
     waiting: Event | None = None
     for event in life.events():
         if waiting is not None:
-            result.divergence = again.ask(waiting, False)
-            if result.divergence is not None:
+            if not again.ask(waiting, False):
                 break
             if waiting.number % 5_000 == 0:
                 shown(waiting.number)
         waiting = event
     else:
         if waiting is not None:
-            result.divergence = again.ask(waiting, not life.ended)
+            again.ask(waiting, not life.ended)
             if life.ended:
                 result.safe = len(result.durable)
     result.ended = life.ended

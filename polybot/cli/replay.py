@@ -23,7 +23,9 @@ from polybot.cli.output import Progress, counted, print_json, show_doubts
 )
 @click.option("--verify", "run", metavar="RUN", help="Ask the stages of a session of `up` again: its name, or `last`.")
 @click.option("--state-dir", type=click.Path(path_type=Path), metavar="DIR", help="With --verify: where sessions are kept.")
-@click.option("--param", "params", multiple=True, metavar="SECTION.KEY=VALUE", help="With --verify: with another setting. Repeatable.")
+@click.option(
+    "--param", "params", multiple=True, metavar="SECTION.KEY=VALUE", help="With --verify: with another setting. Repeatable."
+)
 @json_option
 @config_option
 @db_url_option

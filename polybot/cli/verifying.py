@@ -67,5 +67,6 @@ def check_alone(given: Sequence[tuple[str, object]]) -> None:
 def _row(life: LifeResult) -> list[Cell]:
     """A life in the table."""
     verdict = "differs" if life.divergence is not None else "not whole" if life.faults else "identical"
+    end = "stopped" if life.ended else None if life.divergence is not None else "killed"
     figures = (life.inputs, life.timers, life.messages, life.decisions, life.intents, life.states)
-    return [life.head.role, life.head.run_id.rpartition(".")[2], *figures, "stopped" if life.ended else "killed", verdict]
+    return [life.head.role, life.head.run_id.rpartition(".")[2], *figures, end, verdict]

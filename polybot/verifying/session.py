@@ -33,6 +33,8 @@ class Session:
     folder: Path
     config: Config
     lives: tuple[LifeLog, ...]
+    tried: bool = False
+    """Its settings are not quite those that were in force."""
 
     @property
     def id(self) -> str:
@@ -40,7 +42,7 @@ class Session:
 
 
 def open_session(state_dir: Path, run: str, params: Sequence[str] = ()) -> Session:
-    """The session that ``run`` names (``last``: the newest with input logs, if the newest has none), its settings changed by ``params``.
+    """The session that ``run`` names (``last``: the newest), its settings changed by ``params``.
 
     Raises BadInput if there is none, or none that logged its inputs.
     """
@@ -62,7 +64,9 @@ def open_session(state_dir: Path, run: str, params: Sequence[str] = ()) -> Sessi
             f"{folder}: has no input logs, so nothing can be replayed; set log_inputs = true in [bus] of config/local.toml for the next run"
         )
     config = load_config(folder / "config.json").with_values(parsed(params), "--param")
-    return Session(state_dir, folder, config, tuple(sorted(known, key=lambda life: VERIFIED.index(_role(life.run_id)))))
+    return Session(
+        state_dir, folder, config, tuple(sorted(known, key=lambda life: VERIFIED.index(_role(life.run_id)))), bool(params)
+    )
 
 
 def parsed(params: Sequence[str]) -> dict[str, dict[str, Any]]:

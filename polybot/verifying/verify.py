@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pipeline.base.code import code_version
 from pipeline.bus.input_replay import Divergence, LifeResult, replay_life
 from polybot.verifying.session import Recorded, Session, recorded
-from polybot.verifying.stages import stage_of
+from polybot.verifying.stages import VERIFIED, stage_of
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,16 @@ class Report:
     empty: tuple[str, ...]
     journal_records: int
     faults: tuple[str, ...]
+    tried: bool = False
+    """Other settings than the session's were in force."""
+    other_code: bool = False
+    """The program is not the one that the session ran."""
 
     @property
     def divergence(self) -> Divergence | None:
-        """The first by the time of the session."""
+        """The first by the time of the session; where other settings were tried, the first decision."""
         found = [life.divergence for life in self.lives if life.divergence is not None]
-        return min(found, key=lambda each: each.event.now_ns, default=None)
+        return min(found, key=lambda each: (self.tried and not each.is_decision, each.event.now_ns), default=None)
 
     @property
     def is_identical(self) -> bool:
@@ -55,7 +60,7 @@ def verify(session: Session, shown: Callable[[str, int], None] = lambda role, ev
         def show(events: int, role: str = role, before: int = before) -> None:
             shown(role, before + events)
 
-        result = replay_life(life, build, show)
+        result = replay_life(life, build, for_decisions=session.tried, shown=show)
         if result is None:
             empty.append(life.run_id)
             faults += life.faults
@@ -65,7 +70,21 @@ def verify(session: Session, shown: Callable[[str, int], None] = lambda role, ev
         faults += result.faults
         if result.divergence is None:
             compared += _compare(result, journal, faults)
-    return Report(session.id, tuple(results), tuple(empty), compared, tuple(faults))
+    faults += _without_log(session, journal)
+    other_code = any(result.head.code != code_version() for result in results)
+    return Report(session.id, tuple(results), tuple(empty), compared, tuple(faults), session.tried, other_code)
+
+
+def _without_log(session: Session, journal: Recorded) -> list[str]:
+    """Lives that others heard, or that left records, and that have no log."""
+    known = {life.run_id for life in session.lives}
+    heard = {
+        run_id
+        for life in session.lives
+        for _, producer, run_id in life.senders
+        if producer in VERIFIED and run_id.startswith(f"{session.id}.")
+    }
+    return [f"{run_id}: has no input log" for run_id in sorted((heard | journal.records.keys()) - known)]
 
 
 def _compare(result: LifeResult, journal: Recorded, faults: list[str]) -> int:

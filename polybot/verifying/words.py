@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from pipeline.bus import input_log as log
-from pipeline.bus.input_replay import DECISIONS, Divergence
+from pipeline.bus.input_replay import Divergence
 from pipeline.messages import Message
 from polybot.verifying.verify import Report
 
@@ -30,13 +30,14 @@ def summary(report: Report) -> str:
 def told(report: Report) -> list[str]:
     """Everything about the first difference, or what is wrong with the files; nothing if all is identical."""
     lines = [] if report.divergence is None else _divergence(report.divergence)
+    if report.other_code and not report.is_identical:
+        lines.append("the program is not the one that the session ran: take that version to tell its changes from other causes")
     return lines + [f"not whole: {fault}" for fault in report.faults]
 
 
 def _divergence(found: Divergence) -> list[str]:
     event = found.event
-    decision = type(found.was or found.is_) in DECISIONS
-    word = "decision" if decision else "answer" if found.was is not None or found.is_ is not None else "state"
+    word = "decision" if found.is_decision else "answer" if found.was is not None or found.is_ is not None else "state"
     lines = [
         f"first differing {word}: {found.role} ({found.run_id}), input {found.inputs:,} (event {event.number:,}), {_time(event.now_ns)}",
         f"  {found.what}",
@@ -47,7 +48,7 @@ def _divergence(found: Divergence) -> list[str]:
     if found.was is not None or found.is_ is not None:
         lines.append(f"  original: {_side(found.was, found.hashed)}")
         lines.append(f"  here:     {_side(found.is_, False)}")
-        lines += [f"    {name}: {was!r} | {is_!r}" for name, was, is_ in _fields(found.was, found.is_)]
+        lines += [f"    {name}: {_cut(repr(was))} | {_cut(repr(is_))}" for name, was, is_ in _fields(found.was, found.is_)]
     lines.append(f"  state: agreed up to event {found.agreed_to:,}" if found.agreed_to else "  state: not compared before")
     compared = found.what == "its state differs"
     for name, was, is_ in found.states if compared else found.states[-_FIGURES:]:
@@ -62,6 +63,7 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "session": report.session_id,
         "identical": report.is_identical,
+        "same_code": not report.other_code,
         "inputs": report.inputs,
         "decisions": report.decisions,
         "journal_records": report.journal_records,
@@ -110,12 +112,18 @@ def _named(msg: Message) -> dict[str, Any]:
     return {"kind": type(msg).__name__} | fields
 
 
-def _fields(was: Message | None, is_: Message | None) -> list[tuple[str, Any, Any]]:
-    """What differs between two messages of one kind."""
+def _fields(was: msgspec.Struct | None, is_: msgspec.Struct | None) -> list[tuple[str, Any, Any]]:
+    """What differs between two messages of one kind, field by field."""
     if was is None or is_ is None or type(was) is not type(is_):
         return []
-    pairs = ((name, getattr(was, name), getattr(is_, name)) for name in was.__struct_fields__)
-    return [pair for pair in pairs if pair[1] != pair[2]]
+    found: list[tuple[str, Any, Any]] = []
+    for name in was.__struct_fields__:
+        there, here = getattr(was, name), getattr(is_, name)
+        if isinstance(there, msgspec.Struct) and type(there) is type(here):
+            found += [(f"{name}.{inner}", a, b) for inner, a, b in _fields(there, here)]
+        elif there != here:
+            found.append((name, there, here))
+    return found
 
 
 def _side(msg: Message | None, hashed: bool) -> str:
