@@ -38,6 +38,7 @@ from pipeline.messages.orders import (
     PlaceOrder,
     PlanEnded,
     Resume,
+    StrategyAlive,
     TradingHalted,
     TradingResumed,
     VenueState,
@@ -54,6 +55,7 @@ from pipeline.trading.persistence import Persistence
 from pipeline.trading.rate_limits import RateLimits
 from pipeline.trading.readiness import Readiness
 from pipeline.trading.reward_meter import RewardMeter
+from pipeline.trading.silence import silence_ns_of
 from pipeline.venue.fake_state import FakeVenueState
 from pipeline.venue.relayer import Relayer
 from pipeline.venue.relayers import relayer_of
@@ -70,7 +72,8 @@ class Executor(Stage):
     after our trades, estimated rewards). State: orders, positions, counters and the halt, folded from its own journal by ``recover``;
     books and markets come again by themselves. No order is taken before the writer has said what it holds of this producer's records,
     what the venue holds has been compared with what we hold, and every followed token has a book, or ``books_wait_ns`` have passed;
-    and none, but cancels, while what is recorded would not reach the database. ``standing`` gives what an operator left on disk while
+    and none, but cancels, while what is recorded would not reach the database. Orders of a strategy that is silent for ``silence_ns`` are
+    cancelled (0: never). ``standing`` gives what an operator left on disk while
     nobody was there to hear it.
     """
 
@@ -86,11 +89,12 @@ class Executor(Stage):
         batch_wait_ns: int = 0,
         books_wait_ns: int = 2_000 * NS_PER_MS,
         standing: Callable[[], HaltWord | None] = lambda: None,
+        silence_ns: int = 0,
     ) -> None:
         self.relayer, self.mode = relayer, mode
         self.followed = Followed()
         rates = rates or RateLimits.from_settings(RateLimitsSection())
-        self.desk = Dispatcher(relayer, limits, mode, self.followed, rates, batch_wait_ns)
+        self.desk = Dispatcher(relayer, limits, mode, self.followed, rates, batch_wait_ns, silence_ns)
         self.readiness = Readiness(books_wait_ns, relayer.is_reconciled)
         self.open_plans = OpenPlans()
         self.persistence = Persistence()
@@ -180,6 +184,7 @@ class Executor(Stage):
             self.followed.forget_books()
             self.relayer.forget_books("")
             if self.readiness.on_books_lost(now_ns):
+                self.desk.silence.pause()
                 yield self.snapshot(now_ns)
 
     def missed(self, gap: Gap, now_ns: int) -> Iterable[Message]:
@@ -259,6 +264,8 @@ class Executor(Stage):
                 return self.desk.apply(self.relayer.on_trade(msg, now_ns), now_ns)
             case PlaceOrder() | CancelOrder() | CancelAll() | MergePair() | ConvertSet() | PlanEnded():
                 return self._command(msg, now_ns)
+            case StrategyAlive():
+                self.desk.silence.hear(msg.strategies, now_ns)
             case RelayerEvent():
                 return self.desk.apply((msg,), now_ns)
             case VenueReply(kind="place"):
@@ -305,6 +312,7 @@ class Executor(Stage):
         reach("after-ack")
 
     def _command(self, command: Command, now_ns: int) -> Iterator[Message]:
+        self.desk.silence.hear((command.decision.strategy,), now_ns)
         begins = isinstance(command, (PlaceOrder, MergePair, ConvertSet))
         if (not self.readiness.accepts or (begins and self.persistence.objection)) and not isinstance(command, PlanEnded):
             # Whoever sent it has not heard, or not yet, what stands here; the snapshot tells, and nothing is recorded.
@@ -326,7 +334,10 @@ class Executor(Stage):
             yield from self._objected(now_ns)
         if self.relayer.is_reconciled:
             self.readiness.on_reconciled(now_ns)
-        if not self.readiness.check(self.followed.is_complete, now_ns) and venue.state == self._told_state:
+        accepts = self.readiness.check(self.followed.is_complete, now_ns)
+        if accepts:
+            self.desk.silence.begin({order.strategy for order in self.ledger.open.values()}, now_ns)
+        elif venue.state == self._told_state:
             return
         self._told_state = venue.state
         yield self.snapshot(now_ns)
@@ -360,6 +371,7 @@ def build(
         rates=RateLimits.from_settings(settings.rate_limits),
         batch_wait_ns=settings.execution.batch_wait_ms * NS_PER_MS,
         books_wait_ns=settings.execution.books_wait_ms * NS_PER_MS,
+        silence_ns=silence_ns_of(settings),
         standing=standing or partial(read_halt, Path(settings.bus.state_dir)),
     )
 

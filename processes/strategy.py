@@ -14,22 +14,24 @@ from pipeline.bus.stage import Gap, PeerStarted, Stage
 from pipeline.messages import Message
 from pipeline.messages.control import JobDue
 from pipeline.messages.market import BookSnapshot, MarketUniverse
-from pipeline.messages.orders import ExecSnapshot, Fill, OrderUpdate, TradingHalted, TradingResumed
+from pipeline.messages.orders import ExecSnapshot, Fill, OrderUpdate, StrategyAlive, TradingHalted, TradingResumed
 from pipeline.strategy.base import Strategy
 from pipeline.strategy.desk import QuoteDesk
 from pipeline.strategy.dutch_desk import DutchDesk
 from pipeline.strategy.dutch_rules import DutchRules
 from pipeline.strategy.spread import SpreadCapture
+from pipeline.trading.dispatch import earliest
 from pipeline.trading.policy import USUAL, FeedPolicy
+from pipeline.trading.silence import alive_every_ns, silence_ns_of
 from processes.options import process_options, run_process
 
 
 class StrategyEngine(Stage):
     """Decide on every change of book, orders or positions, and send what the decision takes.
 
-    In: ``universe``, ``book``, ``exec``, ``control``. Out: ``command``, ``persist.lossy`` (Opportunity, PortfolioRow). State: books,
-    and what the executor told; nothing is sent before an ExecSnapshot of the present executor that accepts. After a restart the
-    order counter goes on where that snapshot says.
+    In: ``universe``, ``book``, ``exec``, ``control``. Out: ``command`` (with signs of life), ``persist.lossy`` (Opportunity,
+    PortfolioRow). State: books, and what the executor told; nothing is sent before an ExecSnapshot of the present executor that
+    accepts. After a restart the order counter goes on where that snapshot says.
     """
 
     role: ClassVar[str] = "strategy"
@@ -41,8 +43,12 @@ class StrategyEngine(Stage):
         ttl_ns: int,
         policy: FeedPolicy = USUAL,
         dutch_book: DutchRules | None = None,
+        alive_ns: int = 0,
     ) -> None:
-        """``policy`` says what each state of a book's confidence allows; without ``dutch_book`` nobody looks for complete sets."""
+        """``policy`` says what each state of a book's confidence allows; without ``dutch_book`` nobody looks for complete sets.
+
+        ``alive_ns``: how often the executor is told that the strategies live; 0 is never.
+        """
         self.quoters = {strategy.name: QuoteDesk(strategy, session_id, ttl_ns, policy) for strategy in strategies}
         self.desks: dict[str, QuoteDesk | DutchDesk] = dict(self.quoters)
         self.dutch: DutchDesk | None = None
@@ -53,6 +59,8 @@ class StrategyEngine(Stage):
             quoter.beside = tuple(other for other in self.quoters.values() if other is not quoter)
         self._desks = tuple(self.desks.values())
         self._claims: frozenset[str] = frozenset()
+        self._alive_every_ns = alive_ns
+        self._alive_ns: int | None = None
 
     def handle(self, msg: Message, now_ns: int) -> Iterable[Message]:
         """One message."""
@@ -76,6 +84,8 @@ class StrategyEngine(Stage):
                 answers = [self.desks[msg.strategy].on_fill(msg, now_ns)]
             case ExecSnapshot():
                 answers = [desk.on_snapshot(msg, now_ns) for desk in self._desks]
+                if self._alive_every_ns and self._alive_ns is None:
+                    self._alive_ns = now_ns
             case MarketUniverse():
                 answers = [desk.on_universe(msg, now_ns) for desk in self._desks]
             case TradingHalted() | TradingResumed():
@@ -115,10 +125,15 @@ class StrategyEngine(Stage):
 
     def next_timer_ns(self) -> int | None:
         """The first wake-up of any desk."""
-        return min((due for desk in self.desks.values() if (due := desk.next_wake_ns()) is not None), default=None)
+        wake_ns = min((due for desk in self.desks.values() if (due := desk.next_wake_ns()) is not None), default=None)
+        return earliest(wake_ns, self._alive_ns)
 
     def on_timer(self, now_ns: int) -> Iterator[Message]:
-        """Decide where it was put off."""
+        """Say that the strategies live; decide where it was put off."""
+        if self._alive_ns is not None and now_ns >= self._alive_ns:
+            self._alive_ns = now_ns + self._alive_every_ns
+            if any(desk.account.ready for desk in self._desks):
+                yield StrategyAlive(ts_ns=now_ns, strategies=tuple(self.desks))
         yield from self._settled([desk.wake(now_ns) for desk in self._desks], now_ns)
 
     def state(self, turn: int) -> dict[str, Any]:
@@ -143,7 +158,14 @@ def build(config: Config, session_id: str) -> StrategyEngine:
     """The engine with the strategies that ``[strategy]`` enables."""
     settings = config.settings
     ttl_ns = settings.execution.command_ttl_ms * NS_PER_MS
-    return StrategyEngine(strategies_of(settings), session_id, ttl_ns, FeedPolicy(settings.confidence), dutch_book_of(settings))
+    return StrategyEngine(
+        strategies_of(settings),
+        session_id,
+        ttl_ns,
+        FeedPolicy(settings.confidence),
+        dutch_book_of(settings),
+        alive_every_ns(silence_ns_of(settings)),
+    )
 
 
 def strategies_of(settings: Settings) -> list[Strategy]:

@@ -159,6 +159,11 @@ class ExecutionSection(Section, frozen=True):
     command_ttl_ms: int = 2_000
     batch_wait_ms: int = 5
     books_wait_ms: int = 2_000
+    strategy_silence_ms: int = 3_000
+
+    def __post_init__(self) -> None:
+        if self.strategy_silence_ms and self.strategy_silence_ms < 500:
+            raise ValueError(f"strategy_silence_ms = {self.strategy_silence_ms}: must be at least 500, or 0 for never")
 
 
 class RiskSection(Section, frozen=True):

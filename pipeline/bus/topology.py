@@ -39,6 +39,7 @@ from pipeline.messages.orders import (
     PlaceOrder,
     PlanEnded,
     Resume,
+    StrategyAlive,
     TradingHalted,
     TradingResumed,
 )
@@ -172,7 +173,7 @@ STREAMS: tuple[Stream, ...] = (
         "pushpull",
         binds=EXECUTOR,
         connects=(STRATEGY,),
-        carries=(PlaceOrder, CancelOrder, CancelAll, MergePair, ConvertSet, PlanEnded),
+        carries=(PlaceOrder, CancelOrder, CancelAll, MergePair, ConvertSet, PlanEnded, StrategyAlive),
         hwm=64,
         when_full="expire",
         port=5,

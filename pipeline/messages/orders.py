@@ -146,6 +146,12 @@ class PlanEnded(Message, frozen=True, kw_only=True):
 class Halt(Message, frozen=True, kw_only=True):
     """The operator stops trading: no new orders until Resume."""
 
+class StrategyAlive(Message, frozen=True, kw_only=True, gc=False):
+    """Strategies say that they live: who is silent for ``[execution] strategy_silence_ms`` has its orders cancelled. It is on no record."""
+
+    strategies: tuple[str, ...]
+
+
     reason: str
     cancel: bool = False
 

@@ -23,6 +23,7 @@ from pipeline.trading.outgoing import MAX_BATCH, WaitingCancels, WaitingOrders
 from pipeline.trading.plans import PlanLog
 from pipeline.trading.rate_limits import RateLimits
 from pipeline.trading.replies import Replies
+from pipeline.trading.silence import Silence, pull_of
 from pipeline.trading.venue_state import VenueWatch
 
 Command = PlaceOrder | CancelOrder | CancelAll | MergePair | ConvertSet | PlanEnded
@@ -32,11 +33,18 @@ class Dispatcher:
     """Everything about orders, for the account. Its methods yield what is to be recorded and said, the durable records first.
 
     An order that rests leaves with the rest of its decision, in batches; one that takes leaves at once. While ``halt`` has a reason
-    none leaves.
+    none leaves. What a strategy has open that is silent for ``silence_ns`` is cancelled.
     """
 
     def __init__(
-        self, carrier: Carrier, limits: Limits, mode: Mode, followed: Followed, rates: RateLimits, batch_wait_ns: int = 0
+        self,
+        carrier: Carrier,
+        limits: Limits,
+        mode: Mode,
+        followed: Followed,
+        rates: RateLimits,
+        batch_wait_ns: int = 0,
+        silence_ns: int = 0,
     ) -> None:
         self.carrier, self.rates, self.batch_wait_ns = carrier, rates, batch_wait_ns
         self.followed = followed
@@ -44,8 +52,8 @@ class Dispatcher:
         self.plans, self.venue = PlanLog(mode), VenueWatch()
         self.gate = Gate(limits, self.ledger, followed, self.venue, rates.orders)
         self.orders, self.cancels = WaitingOrders(rates.orders), WaitingCancels(rates.cancels)
-        self.halt = Halt()
-        names = ("commands", "expired", "refused", "submitted", "batches", "cancels", "fills", "duplicates", "errors")
+        self.halt, self.silence = Halt(), Silence(silence_ns)
+        names = ("commands", "expired", "refused", "submitted", "batches", "cancels", "fills", "duplicates", "errors", "silences")
         self.counts = dict.fromkeys(names, 0)
         self.replies = Replies(self.ledger, self.plans, self.cancels, self.venue, self.gate.errors, self.counts)
 
@@ -69,6 +77,10 @@ class Dispatcher:
     def knows(self, client_order_id: str) -> bool:
         """The order is on record, or waits to leave."""
         return client_order_id in self.orders or self.ledger.order(client_order_id) is not None
+
+    def has_open(self, strategy: str) -> bool:
+        """A strategy has an order that may trade, or that waits to leave."""
+        return bool(self.orders.of(strategy, "")) or any(order.strategy == strategy for order in self.ledger.open.values())
 
     def stand_still(self, reason: str, cancel: bool, now_ns: int) -> Iterator[Message]:
         """Halt trading; ``cancel`` ends the open orders too."""
@@ -201,15 +213,20 @@ class Dispatcher:
                 yield from self.apply(self.carrier.cancel(name, now_ns), now_ns)
 
     def tick(self, now_ns: int) -> Iterator[Message]:
-        """The venue's state returns by itself, and what waited for time leaves."""
+        """The venue's state returns by itself, what waited for time leaves, and what nobody watches over is cancelled."""
         self.venue.wake(now_ns)
+        for strategy in self.silence.overdue(now_ns):
+            if self.has_open(strategy):
+                self.counts["silences"] += 1
+                yield from self.cancel_all(pull_of(strategy, self.silence.limit_ns, now_ns), now_ns)
         yield from self.flush(now_ns)
         yield from self.plans.closed(now_ns)
 
     def next_ns(self) -> int | None:
         """When ``tick`` wants to be called; None: nothing waits for time."""
         cancels_ns = self.cancels.next_ns() if len(self.cancels) and self.venue.allows("cancel") else None
-        return earliest(self.orders.next_ns(), cancels_ns, self.venue.next_ns(), self.plans.next_deadline_ns())
+        waits_ns = earliest(self.orders.next_ns(), cancels_ns, self.venue.next_ns(), self.plans.next_deadline_ns())
+        return earliest(waits_ns, self.silence.next_ns())
 
     # --- what the relayer says -------------------------------------------------------------------------------------
 
