@@ -30,6 +30,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("ingest-ws", "ingest_ws", DATA, "Store one market's order books from a websocket."),
     Row("refresh-markets", "refresh_markets", DATA, "Bring the market catalogue of a database up to date."),
     Row("record", "record", DATA, "Record a websocket's frames to files."),
+    Row("recordings", "recordings", DATA, "List, examine, cut, merge and convert recordings."),
     Row("mock-ws", "mock_ws", DATA, "Serve a JSON lines file as a websocket stream."),
     Row("status", "status", LOOK, "Show how the feed of each market stands."),
     Row("coverage", "coverage", LOOK, "Show how long each book was proved, and its gaps."),
