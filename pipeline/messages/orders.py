@@ -14,7 +14,10 @@ OrderStatus = Literal[
     "new", "submitted", "live", "delayed", "partially_filled", "matched", "cancelled", "rejected", "expired", "unknown"
 ]
 TradeStatus = Literal["matched", "mined", "confirmed", "retrying", "failed"]
-Mode = Literal["fake", "paper", "replay", "live"]
+Mode = Literal["fake", "paper", "replay", "offline", "live"]
+"""What an order is: filled by rule, matched on paper, part of a replay, at the offline venue for its play money, or for real money."""
+VENUE_MODES: frozenset[str] = frozenset({"offline", "live"})
+"""Modes in which a venue holds the account: it alone says what is owned and what became of an order."""
 Liquidity = Literal["maker", "taker", "settlement", "merge", "convert"]
 """The last three are no trade with anybody. ``settlement``: the market resolved, and the shares paid what they are worth; ``merge``: a
 share of each outcome became a dollar; ``convert``: NO shares of a neg-risk event became dollars and YES shares of its other markets."""
@@ -143,14 +146,14 @@ class PlanEnded(Message, frozen=True, kw_only=True):
         return self.decision.plan_id
 
 
-class Halt(Message, frozen=True, kw_only=True):
-    """The operator stops trading: no new orders until Resume."""
-
 class StrategyAlive(Message, frozen=True, kw_only=True, gc=False):
     """Strategies say that they live: who is silent for ``[execution] strategy_silence_ms`` has its orders cancelled. It is on no record."""
 
     strategies: tuple[str, ...]
 
+
+class Halt(Message, frozen=True, kw_only=True):
+    """The operator stops trading: no new orders until Resume."""
 
     reason: str
     cancel: bool = False

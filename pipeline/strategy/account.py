@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from pipeline.base.units import NS_PER_S
 from pipeline.messages.orders import (
     OPEN_STATUSES,
+    VENUE_MODES,
     CancelAll,
     CancelOrder,
     ConvertSet,
@@ -81,7 +82,7 @@ class Account:
     @property
     def sells_only_what_is_held(self) -> bool:
         """A sale needs shares that no other order holds: at a venue, and wherever cash is counted."""
-        return self.mode == "live" or self.free_cash_e6 is not None
+        return self.mode in VENUE_MODES or self.free_cash_e6 is not None
 
     def has_orders(self, market: str) -> bool:
         """Something of this strategy may still trade in a market, also what is being cancelled."""
@@ -175,7 +176,7 @@ class Account:
         """One order's status changed."""
         name, market = update.client_order_id, update.market
         self._placing.pop(name, None)
-        if self.mode == "live":
+        if self.mode in VENUE_MODES:
             self._fade(update)
         if update.status not in OPEN_STATUSES:
             self._cancelling.pop(name, None)

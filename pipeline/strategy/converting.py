@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from pipeline.base.units import format_e6, notional_ceil_e6
-from pipeline.messages.orders import ConvertSet, Decision
+from pipeline.messages.orders import VENUE_MODES, ConvertSet, Decision
 from pipeline.strategy.account import Account
 from pipeline.strategy.dutch_rules import DutchRules
 from pipeline.strategy.event_sets import EventSet
@@ -25,7 +25,7 @@ def best_set(free_e6: dict[str, int]) -> tuple[tuple[str, ...], int]:
 
 def conversion(event: EventSet, account: Account, rules: DutchRules, now_ns: int) -> tuple[ConvertSet, ...]:
     """The command that frees what the account holds of an event; none if it is not worth its cost, or the shares have to stay."""
-    if account.mode == "live" or not account.may_command or not event.no or not all(map(is_exclusive, event.markets)):
+    if account.mode in VENUE_MODES or not account.may_command or not event.no or not all(map(is_exclusive, event.markets)):
         return ()
     pairs = zip(event.markets, event.no, strict=True)
     tokens, size_e6 = best_set({token: account.free_e6(market.market_id, token, now_ns) for market, token in pairs})

@@ -10,7 +10,7 @@ from functools import partial
 from pipeline.base.units import NS_PER_S, format_e6
 from pipeline.messages import Message
 from pipeline.messages.market import BookSnapshot, Market, MarketUniverse
-from pipeline.messages.orders import Decision, ExecSnapshot, Fill, OrderUpdate
+from pipeline.messages.orders import VENUE_MODES, Decision, ExecSnapshot, Fill, OrderUpdate
 from pipeline.messages.records import PortfolioRow
 from pipeline.strategy.account import Account
 from pipeline.strategy.base import Habits, Strategy, Targets, View, stands_still
@@ -192,7 +192,7 @@ class QuoteDesk:
         inventory = account.portfolio.inventory_e6
         complement = self._books.get(complement_id)
         orders = account.orders(market.market_id, now_ns)
-        if account.mode == "live":
+        if account.mode in VENUE_MODES:
             # Only a venue displays our orders; a simulated one takes them from the books as they are.
             own = [order for desk in (self, *self.beside) for order in desk.account.displayed(market.market_id, now_ns)]
             book = without_own(book, own)

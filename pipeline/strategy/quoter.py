@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from pipeline.base.units import NS_PER_MS, ONE_E6, ceil_to, complement_e6, e6_of_decimal, floor_to, parse_e6
 from pipeline.messages.market import BookSnapshot, Side
+from pipeline.messages.orders import VENUE_MODES
 from pipeline.strategy.base import Targets, View, book_refusal
 from pipeline.trading.amounts import SIZE_STEP_E6
 from pipeline.trading.diff import Quote
@@ -92,7 +93,7 @@ def rest_ask(view: View, price_e6: int, size_e6: int) -> Quote | None:
     price = ceil_to(price_e6, tick)
     if view.book.bids:
         price = max(price, view.book.bids[0].price_e6 + tick)
-    if view.inventory_e6 >= size_e6 or (not view.complement_id and view.mode != "live"):
+    if view.inventory_e6 >= size_e6 or (not view.complement_id and view.mode not in VENUE_MODES):
         return sized(view, view.book.token_id, "SELL", price, size_e6)
     if view.complement_id:
         return sized(view, view.complement_id, "BUY", complement_e6(price), size_e6)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.base.settings import SpreadCaptureSection
 from pipeline.base.units import NS_PER_MS, ONE_E6, ceil_to, complement_e6, e6_of_decimal, floor_to, format_e6
+from pipeline.messages.orders import VENUE_MODES
 from pipeline.strategy.base import Targets, View, book_refusal
 from pipeline.strategy.quoter import shape_refusal, sized
 from pipeline.strategy.rewards import adjusted_mid_e6, daily_e6, share_e6
@@ -185,7 +186,7 @@ class SpreadCapture:
                 price = min(price, view.complement.asks[0].price_e6 - view.complement.tick_size_e6)
             buy = sized(view, view.complement_id, "BUY", price, self._affordable(view, price, size)) if price > 0 else None
             return _sell_or(buy, view, token_id, price_e6, size, view.inventory_e6)
-        if view.mode == "live":
+        if view.mode in VENUE_MODES:
             return _sell_or(None, view, token_id, price_e6, size, view.inventory_e6)
         short = self._affordable(view, complement_e6(price_e6), size)
         return sized(view, token_id, "SELL", price_e6, max(short, min(size, view.inventory_e6)))

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.base.units import ONE_E6, notional_floor_e6
 from pipeline.messages.market import Market, Side
-from pipeline.messages.orders import ConvertSet, Mode
+from pipeline.messages.orders import VENUE_MODES, ConvertSet, Mode
 from pipeline.messages.records import FillRecord
 from pipeline.trading.portfolio import Holding
 
 
 def conversion_refusal(command: ConvertSet, markets: Sequence[Market], free_e6: Sequence[int], mode: Mode) -> str:
     """Why NO shares are not converted; "" if they are. ``markets`` are those of the event, ``free_e6`` the free shares of each token."""
-    if mode == "live":
+    if mode in VENUE_MODES:
         return "converting on chain is not available"
     no_tokens = {market.token_ids[1] for market in markets if len(market.token_ids) == 2 and is_exclusive(market)}
     wanted = set(command.token_ids)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.base.units import ONE_E6, notional_floor_e6
-from pipeline.messages.orders import MergePair, Mode
+from pipeline.messages.orders import VENUE_MODES, MergePair, Mode
 from pipeline.messages.records import FillRecord
 from pipeline.trading.portfolio import Holding
 
 
 def merge_refusal(command: MergePair, free_e6: tuple[int, int], mode: Mode) -> str:
     """Why pairs are not merged; "" if they are. ``free_e6``: shares of both outcomes that are held and not offered."""
-    if mode == "live":
+    if mode in VENUE_MODES:
         return "merging on chain is not available"
     if command.size_e6 <= 0 or command.size_e6 > min(free_e6):
         return f"only {min(free_e6)} millionths of a share are free on both sides"

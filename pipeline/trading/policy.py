@@ -9,7 +9,7 @@ from typing import get_args
 from pipeline.base.settings import ConfidenceSection, Policy
 from pipeline.base.units import complement_e6
 from pipeline.messages.market import BookSnapshot, Level, Market, State
-from pipeline.messages.orders import Mode
+from pipeline.messages.orders import VENUE_MODES, Mode
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class FeedPolicy:
 
     def of(self, state: State, mode: Mode) -> Policy:
         """What a state allows in a mode."""
-        if state == "UNVERIFIED" and mode == "live":
+        if state == "UNVERIFIED" and mode in VENUE_MODES:
             return "never"
         policy: Policy = getattr(self.settings, state.lower())
         return policy

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from pipeline.base.units import ONE_E6, complement_e6, format_e6, notional_ceil_e6, parse_e6
 from pipeline.messages.market import Side
-from pipeline.messages.orders import PlaceOrder
+from pipeline.messages.orders import VENUE_MODES, PlaceOrder
 from pipeline.trading.limits import Limits as Limits
 from pipeline.trading.limits import Situation as Situation
 from pipeline.trading.policy import is_generic, market_refusal
@@ -124,7 +124,7 @@ def check_order_size(asked: PlaceOrder, situation: Situation, limits: Limits) ->
 
 def check_inventory(asked: PlaceOrder, situation: Situation, limits: Limits) -> str:
     """Live, nobody sells what is not held and free; and no token's shares, open orders included, go over their limit."""
-    if situation.mode == "live" and asked.side == "SELL" and asked.size_e6 > situation.free_e6:
+    if situation.mode in VENUE_MODES and asked.side == "SELL" and asked.size_e6 > situation.free_e6:
         return f"only {format_e6(situation.free_e6)} shares of {asked.token_id} are free to sell"
     if asked.side == "BUY":
         shares = situation.inventory_e6 + situation.buying_e6 + asked.size_e6

@@ -52,7 +52,7 @@ class ClobRelayer(Relayer):
 
     forgets = False
 
-    def __init__(self, sign: Sign, mode: Mode = "live") -> None:
+    def __init__(self, sign: Sign, mode: Mode = "offline") -> None:
         self._sign, self._mode = sign, mode
         self._number = 0
         self._asked: dict[int, tuple[VenueRequestKind, tuple[str, ...]]] = {}

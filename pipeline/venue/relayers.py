@@ -21,7 +21,7 @@ def relayer_of(settings: Settings) -> tuple[Relayer, Mode]:
     relayer: Relayer
     mode: Mode
     if settings.execution.relayer == "clob":
-        return clob_relayer(settings), "live"
+        return clob_relayer(settings), "offline"
     if settings.execution.relayer == "fake":
         relayer, mode = FakeRelayer(settings.execution.fill_ratio), "fake"
     else:

@@ -27,7 +27,7 @@ def command(by_market: bool, mode: str | None, strategy: str | None, as_json: bo
 
     profit = spread + adverse selection + inventory - fees. The spread is measured against the mid that each trade met, adverse selection
     is how far the mid went against the trades within a minute, inventory is all that came later. Rebates and rewards are estimates of what
-    the venue pays once a day and are not part of the profit. Profit is simulated; that of mode live is the offline venue's money.
+    the venue pays once a day and are not part of the profit. Profit is simulated; that of mode offline is the offline venue's money.
     Amounts are cut to the cent, so that a sum may look a cent off; --json has every digit. What was merged, converted or settled moves cash
     and is no trade.
 

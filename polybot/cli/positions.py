@@ -35,7 +35,7 @@ def command(show_all: bool, mode: str | None, strategy: str | None, as_json: boo
 
     A complete set is a share of every outcome of a market: it pays a dollar whatever happens. The worst case counts on at most one
     market of a neg-risk event resolving Yes; "if one is Yes" is the worst case if exactly one does. A 50/50 resolution is not covered.
-    Positions are simulated; those of mode live are the offline venue's.
+    Positions are simulated; those of mode offline are the offline venue's.
 
     \b
     Example:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from pipeline.messages.orders import VENUE_MODES
+
 SIMULATED = "simulated"
 _LONGEST_ID = 14
 
@@ -12,13 +14,13 @@ OFFLINE_MONEY = "the offline venue's money"
 
 
 def is_simulated(mode: str) -> bool:
-    """No real money changed hands. True of every mode: live orders go to the offline venue alone."""
+    """No real money changed hands. True of every mode: signed orders go to the offline venue alone."""
     return True
 
 
 def money_of(mode: str) -> str:
     """What stands behind a profit of this mode."""
-    return OFFLINE_MONEY if mode == "live" else SIMULATED
+    return OFFLINE_MONEY if mode in VENUE_MODES else SIMULATED
 
 
 def show_time(ts_ms: int) -> str:

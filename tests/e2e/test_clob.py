@@ -48,7 +48,7 @@ def test_an_executor_killed_while_it_trades_loses_and_doubles_nothing(up, progra
     assert not [row for row in rows if row[3] in ("submitted", "unknown", "live", "delayed", "partially_filled")]
     held = {intents[name]: (side, filled_e6) for name, side, filled_e6, _ in rows if intents.get(name) in orders}
     assert held == orders
-    assert {mode for (mode,) in database.execute("SELECT DISTINCT mode FROM fills")} == {"live"}
+    assert {mode for (mode,) in database.execute("SELECT DISTINCT mode FROM fills")} == {"offline"}
 
 
 def _told(venue: str, what: str) -> list[dict[str, object]]:

@@ -228,7 +228,7 @@ class World:
         self.ghosts += self.wire
         self.wire, self.back, self.die_after = [], [], None
         self.relayer = ClobRelayer(signed)
-        self.stage = Executor(self.relayer, LIMITS, "live", books_wait_ns=0, standing=standing)
+        self.stage = Executor(self.relayer, LIMITS, "offline", books_wait_ns=0, standing=standing)
         self.stage.recover(list(self.segment))
         self.segment = [self.stage.checkpoint(self.now_ns)]
         self._feed(self.stage.start(self.now_ns))
@@ -391,7 +391,7 @@ class World:
             held = self.venue.held_e6(name) if name in self.venue.orders else 0
             assert booked[intent.client_order_id] == held, (intent.client_order_id, booked[intent.client_order_id], held)
         for records in (self.journal, self.segment):
-            again = Executor(ClobRelayer(signed), LIMITS, "live")
+            again = Executor(ClobRelayer(signed), LIMITS, "offline")
             again.recover(list(records))
             assert again.ledger.shown() == self.stage.ledger.shown()
             assert again.ledger.portfolio.shown() == self.stage.ledger.portfolio.shown()

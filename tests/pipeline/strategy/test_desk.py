@@ -46,7 +46,7 @@ def quoting(**confidence: Policy) -> tuple[QuoteDesk, int]:
     )
     desk = QuoteDesk(strategy, "s1", 2_000 * MS, FeedPolicy(ConfidenceSection(**confidence)))
     list(desk.on_universe(MarketUniverse(ts_ns=T, markets=(MARKET,)), T))
-    list(desk.on_snapshot(ExecSnapshot(ts_ns=T, accepts=True, halted=False, mode="live", orders=(), positions=()), T))
+    list(desk.on_snapshot(ExecSnapshot(ts_ns=T, accepts=True, halted=False, mode="offline", orders=(), positions=()), T))
     placed = [msg for msg in desk.on_book(book("VERIFIED"), T) if isinstance(msg, PlaceOrder)]
     for order in placed:
         known = {
@@ -222,7 +222,7 @@ def test_what_was_cancelled_is_not_outbid_while_the_feed_still_shows_it() -> Non
 def test_the_orders_of_another_strategy_of_ours_are_not_outbid_either() -> None:
     engine = StrategyEngine([QUOTER, dataclasses.replace(QUOTER, name="second")], "s1", 2_000 * MS)
     list(engine.handle(MarketUniverse(ts_ns=T, markets=(MARKET,)), T))
-    list(engine.handle(ExecSnapshot(ts_ns=T, accepts=True, halted=False, mode="live", orders=(), positions=()), T))
+    list(engine.handle(ExecSnapshot(ts_ns=T, accepts=True, halted=False, mode="offline", orders=(), positions=()), T))
     orders = [msg for msg in engine.handle(book("VERIFIED"), T) if isinstance(msg, PlaceOrder)]
     assert [order.price_e6 for order in orders] == [410_000, 540_000] * 2
     for each in displaying(orders, T + 600 * MS):

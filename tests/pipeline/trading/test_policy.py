@@ -5,24 +5,25 @@ from pipeline.base.config import Config
 from pipeline.base.errors import BadInput
 from pipeline.base.settings import ConfidenceSection, Settings
 from pipeline.messages.market import BookSnapshot
-from pipeline.messages.orders import Mode
+from pipeline.messages.orders import VENUE_MODES, Mode
 from pipeline.trading.policy import STATES, USUAL, FeedPolicy, allowed_states, heard_ns
 
 SIMULATED: tuple[Mode, ...] = ("fake", "paper", "replay")
 
 
 def test_every_state_has_a_policy_in_every_mode() -> None:
-    for mode in (*SIMULATED, "live"):
+    for mode in (*SIMULATED, *VENUE_MODES):
         assert {USUAL.of(state, mode) for state in STATES} <= {"trade", "no_new_quotes", "pull", "never"}  # type: ignore[arg-type]
     assert [USUAL.of(state, "paper") for state in STATES] == [
         *("trade", "trade", "trade", "no_new_quotes", "pull", "pull", "pull", "never"),
     ]
 
 
-def test_live_trades_on_proved_books_only_whatever_the_settings_say() -> None:
+@pytest.mark.parametrize("mode", sorted(VENUE_MODES))
+def test_at_a_venue_proved_books_alone_are_traded_on_whatever_the_settings_say(mode: Mode) -> None:
     bold = FeedPolicy(ConfidenceSection(unverified="trade"))
-    assert allowed_states("live", bold) == {"VERIFIED", "QUIET"}
-    assert bold.of("UNVERIFIED", "live") == "never"
+    assert allowed_states(mode, bold) == {"VERIFIED", "QUIET"}
+    assert bold.of("UNVERIFIED", mode) == "never"
 
 
 @pytest.mark.parametrize("mode", SIMULATED)

@@ -182,16 +182,18 @@ def test_an_own_order_that_cannot_meet_it_is_no_obstacle(token_id: str, side: st
 
 
 @pytest.mark.parametrize(
-    ("mode", "state", "passes"), [("fake", "UNVERIFIED", True), ("live", "UNVERIFIED", False), ("live", "QUIET", True)]
+    ("mode", "state", "passes"),
+    [("fake", "UNVERIFIED", True), ("live", "UNVERIFIED", False), ("offline", "UNVERIFIED", False), ("live", "QUIET", True)],
 )
 def test_an_unverified_book_is_traded_on_only_where_no_money_is_at_stake(mode: Mode, state: State, passes: bool) -> None:
     assert (refusal(GOOD, situation(mode=mode, book=book(state)), LIMITS) == "") == passes
 
 
-def test_live_nobody_sells_what_is_not_free() -> None:
+@pytest.mark.parametrize("mode", ["live", "offline"])
+def test_at_a_venue_nobody_sells_what_is_not_free(mode: Mode) -> None:
     sale = asked(side="SELL", price_e6=450_000)
-    assert refusal(sale, situation(mode="live", free_e6=19_999_999), LIMITS) == "only 19.999999 shares of yes are free to sell"
-    assert refusal(sale, situation(mode="live", free_e6=20_000_000), LIMITS) == ""
+    assert refusal(sale, situation(mode=mode, free_e6=19_999_999), LIMITS) == "only 19.999999 shares of yes are free to sell"
+    assert refusal(sale, situation(mode=mode, free_e6=20_000_000), LIMITS) == ""
     assert refusal(sale, situation(mode="paper"), LIMITS) == ""
 
 
