@@ -1,6 +1,7 @@
-"""Pruning: samples of the market older than the retention go; orders, fills, audits, journal and versions stay.
+"""Pruning: samples of the market older than the retention go; orders, fills, audits and versions stay.
 
-The state that a book was in when the kept time begins stays too, as it may be in force still.
+The state that a book was in when the kept time begins stays too, as it may be in force still. Of the ``journal``, the copy of every record
+as it came, old rows go as well: what was made of them stays in the tables of trading, and the last of each producer tells its number.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from collections import Counter
 
 from sqlalchemy import Connection, Table
 
+from pipeline.base.units import NS_PER_MS
 from pipeline.store.market import add_to_rows
 from pipeline.store.schema import (
     book_states,
     feed_gaps,
     hash_checks,
+    journal,
     opportunities,
     orderbook_events,
     orderbook_snapshots,
@@ -53,7 +56,8 @@ def prune_samples(conn: Connection, ts_ms: int, at_most: int = NO_LIMIT) -> int:
         if left == 0:
             break
         gone += prune_table(conn, table, ts_ms, left)
-    return gone
+    left = at_most if at_most == NO_LIMIT else at_most - gone
+    return gone + prune_journal(conn, ts_ms, left) if left else gone
 
 
 def count_samples(conn: Connection, ts_ms: int) -> dict[str, int]:
@@ -62,7 +66,20 @@ def count_samples(conn: Connection, ts_ms: int) -> dict[str, int]:
     for table in PRUNED_TABLES:
         condition, until = _doomed(table, ts_ms)
         found[table.name] = int(conn.exec_driver_sql(f"SELECT count(*) FROM {table.name} WHERE {condition}", until).scalar_one())
+    copies = conn.exec_driver_sql(f"SELECT count(*) FROM ({_OLD_COPIES})", (NO_LIMIT, ts_ms * NS_PER_MS))
+    found[journal.name] = int(copies.scalar_one())
     return found
+
+
+_OLD_COPIES = """SELECT id FROM (SELECT rowid AS id, producer, seq, body FROM journal ORDER BY rowid LIMIT ?)
+    WHERE json_extract(body, '$[1]') < ? AND (producer, seq) NOT IN (SELECT producer, max(seq) FROM journal GROUP BY producer)"""
+"""Among so many of the oldest. The second element of each record is its time in nanoseconds (``Message.ts_ns``)."""
+
+
+def prune_journal(conn: Connection, ts_ms: int, at_most: int = NO_LIMIT) -> int:
+    """Delete copies of records from before ``ts_ms``, the oldest first, but for each producer's last; returns how many."""
+    deleted = conn.exec_driver_sql(f"DELETE FROM journal WHERE rowid IN ({_OLD_COPIES})", (at_most, ts_ms * NS_PER_MS))
+    return deleted.rowcount
 
 
 def _doomed(table: Table, ts_ms: int) -> tuple[str, tuple[int, ...]]:

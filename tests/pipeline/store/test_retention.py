@@ -6,14 +6,16 @@ from pipeline.messages.records import (
     BookLevels,
     BookStateChanged,
     FeedGap,
+    HaltRecord,
     HashChecks,
     LevelEvent,
     Opportunity,
     PortfolioRow,
 )
 from pipeline.store.buffer import RowBuffer
+from pipeline.store.journal import DurableRecord, append_records
 from pipeline.store.open import Store, open_store
-from pipeline.store.retention import PRUNED_TABLES, prune_events_before, prune_samples
+from pipeline.store.retention import PRUNED_TABLES, count_samples, prune_events_before, prune_samples
 from pipeline.store.runs import Run, save_run
 from pipeline.store.status import market_statuses, table_counts
 
@@ -77,6 +79,22 @@ def test_the_state_in_force_when_the_kept_time_begins_stays(store: Store) -> Non
         assert conn.exec_driver_sql(left).all() == [(1, "yes", 20), (1, "no", 30), (1, "yes", 60), (2, "yes", 15)]
         assert prune_samples(conn, 50) == 1
         assert conn.exec_driver_sql(left).all() == [(1, "yes", 20), (1, "no", 30), (1, "yes", 60)]
+
+
+def test_old_copies_of_records_go_but_the_last_of_each_producer_and_what_was_made_of_them_stay(store: Store) -> None:
+    def halts(*times_ms: int) -> list[DurableRecord]:
+        return [DurableRecord(seq, 1, HaltRecord(ts_ns=ms * MS, halted=True, reason="x")) for seq, ms in enumerate(times_ms, 1)]
+
+    with store.begin() as conn:
+        save_run(conn, Run(1, "executor", "r", started_ns=1))
+        append_records(conn, "executor@a", halts(1, 2, 30, 40))
+        append_records(conn, "executor@b", halts(3, 4))
+        assert count_samples(conn, 20)["journal"] == 3
+        assert [prune_samples(conn, 20, at_most) for at_most in (2, 1, 10)] == [2, 0, 1]
+        left = conn.exec_driver_sql("SELECT producer, seq FROM journal ORDER BY producer, seq").all()
+        assert [tuple(row) for row in left] == [("executor@a", 3), ("executor@a", 4), ("executor@b", 2)]
+        assert append_records(conn, "executor@b", halts(3, 4, 50)) == 3
+        assert conn.exec_driver_sql("SELECT count(*) FROM halts").scalar_one() == 7
 
 
 @settings(max_examples=20)  # each makes a database
