@@ -63,7 +63,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with open_store(f"sqlite:///{place / 'threads.db'}") as store:
         writer = Writer(store, commit_interval_ms=1)
         stages = [writer, *map(stage, ("executor", "strategy", "book_builder", "gateway", "scheduler"))]
-        executor, gateway = stages[1], stages[4]
+        strategy, gateway = stages[2], stages[4]
         assert isinstance(gateway, Gateway)
         plans = [
             (
@@ -76,7 +76,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
         deadline = monotonic_ns() + WAIT_NS
         with Threads(plans, session_id="threads", clock=EventClock, edges={"gateway": [playback]}) as run:
             while monotonic_ns() < deadline and not run.failures:
-                if gateway.ended and executor.counts()["submitted"] and writer.counts()["records"]:
+                if gateway.ended and strategy.counts()["spread_capture_decisions"] > 4 and writer.counts()["records"]:
                     break
     return inputs
 
@@ -132,9 +132,9 @@ def test_a_changed_input_is_found_where_it_leads_to_other_words(session: Path, t
     changed: list[int] = []
 
     def cheaper(entries: list[bytes]) -> list[bytes]:
-        """Half the way through, one book is another one."""
+        """A book that led to decisions is another one."""
         books = [i for i, entry in enumerate(entries) if entry[1] == log.INPUT and b"BookSnapshot" in entry]
-        place = books[len(books) // 2]
+        place = next(i for i in books if entries[i + 1][1] == log.SAID and b"PlaceOrder" in entries[i + 1])
         kind, now_ns, sender, seq, book = decode(entries[place])
         assert isinstance(book, BookSnapshot)
         moved = tuple(msgspec.structs.replace(level, price_e6=level.price_e6 - 30_000) for level in book.bids)
@@ -185,12 +185,23 @@ def test_a_log_that_was_cut_anywhere_is_the_same_as_far_as_it_goes(session: Path
 
 def test_a_damaged_byte_a_missing_segment_and_a_block_that_does_not_fit_are_told(session: Path, tmp_path: Path) -> None:
     life = life_of(session, "gateway")
-    data = bytearray(zlib.decompress(life.files[0].read_bytes(), wbits=31))
-    blocks = [offset for offset, _ in scan(bytes(data), len(INPUTS_MAGIC)).records]
-    (tmp_path / life.files[0].with_suffix("").name).write_bytes(data[: blocks[2]] + data[blocks[3] :])
+    name = life.files[0].with_suffix("").name
+    entries = rewritten(session, "gateway", tmp_path, lambda entries: entries)
+    [(_, block)] = scan(entries.files[0].read_bytes(), len(INPUTS_MAGIC)).records
+    _, _, parts = msgspec.msgpack.decode(block, type=tuple[int, int, list[bytes]])
+    data, offsets, done, before = bytearray(INPUTS_MAGIC), [], 0, 0
+    for begin in range(0, len(parts), 20):
+        block = msgspec.msgpack.encode((done, before, parts[begin : begin + 20]))
+        before = zlib.crc32(block)
+        offsets.append(len(data))
+        data += FRAME.pack(len(block), before) + block
+        done += sum(part[1] > log.END for part in parts[begin : begin + 20])
+    (tmp_path / name).write_bytes(data)
+    assert not again(life_of(tmp_path, "gateway")).faults
+    (tmp_path / name).write_bytes(data[: offsets[2]] + data[offsets[3] :])
     assert any("does not follow" in fault for fault in again(life_of(tmp_path, "gateway")).faults)
-    data[blocks[2] + FRAME.size + 5] ^= 1
-    (tmp_path / life.files[0].with_suffix("").name).write_bytes(data)
+    data[offsets[2] + FRAME.size + 5] ^= 1
+    (tmp_path / name).write_bytes(data)
     assert any("damaged" in fault for fault in again(life_of(tmp_path, "gateway")).faults)
     (tmp_path / "other").mkdir()
     shutil.copy(life.files[0], tmp_path / "other" / life.files[0].name.replace("000001", "000002"))
