@@ -110,7 +110,7 @@ class Event:
 
 @dataclass(slots=True)
 class LifeLog:
-    """The log of one process life. Read ``head``, then go through ``events()`` once; the rest is known afterwards.
+    """The log of one process life. ``open`` it, then go through ``events`` once; the rest is known afterwards.
 
     ``ended``: the stage had said its last words. ``faults`` are what is wrong with the files, in words: damage, a missing segment, a
     block that does not follow on the one before. A torn tail is no fault: so a killed process leaves it.
@@ -130,7 +130,7 @@ class LifeLog:
         self._parts = self._entries()
         first = next(self._parts, None)
         if first is not None and _number(first) == log.HEAD:
-            _, role, session_id, run_id, producer, code, premises = _DECODERS[log.HEAD].decode(first)
+            _, role, session_id, run_id, producer, code, premises = self._decoded(first)
             self.head = Head(role, session_id, run_id, producer, code, bytes(premises))
         return self.head
 
@@ -143,7 +143,7 @@ class LifeLog:
         assert self._parts is not None
         for entry in self._parts:
             kind = _number(entry)
-            found = _DECODERS.get(kind, _plain).decode(entry)
+            found = self._decoded(entry)
             if kind == log.SAID and waiting is not None:
                 waiting.said = Said(*found[1:])
             elif kind == log.MARK and waiting is not None:
@@ -168,6 +168,12 @@ class LifeLog:
                     waiting.given = found[2]
         if waiting is not None:
             yield waiting
+
+    def _decoded(self, entry: bytes) -> Any:
+        try:
+            return _DECODERS.get(_number(entry), _plain).decode(entry)
+        except msgspec.DecodeError as error:
+            raise BadInput(f"{self.files[0]}: cannot be understood: {error}; use the version of Polybot that wrote it") from None
 
     def _entries(self) -> Iterator[bytes]:
         """The entries of all segments; what does not fit together is noted in ``faults``."""
