@@ -71,9 +71,11 @@ def count_samples(conn: Connection, ts_ms: int) -> dict[str, int]:
     return found
 
 
-_OLD_COPIES = """SELECT id FROM (SELECT rowid AS id, producer, seq, body FROM journal ORDER BY rowid LIMIT ?)
-    WHERE json_extract(body, '$[1]') < ? AND (producer, seq) NOT IN (SELECT producer, max(seq) FROM journal GROUP BY producer)"""
-"""Among so many of the oldest. The second element of each record is its time in nanoseconds (``Message.ts_ns``)."""
+_OLD_COPIES = """SELECT id FROM (
+        SELECT rowid AS id, body FROM journal
+        WHERE (producer, seq) NOT IN (SELECT producer, max(seq) FROM journal GROUP BY producer) ORDER BY rowid LIMIT ?
+    ) WHERE json_extract(body, '$[1]') < ?"""
+"""Among so many of the oldest that may go. The second element of each record is its time in nanoseconds (``Message.ts_ns``)."""
 
 
 def prune_journal(conn: Connection, ts_ms: int, at_most: int = NO_LIMIT) -> int:

@@ -175,19 +175,20 @@ def test_vacuum_is_refused_beside_a_live_writer_and_gives_room_back_without(told
     assert rows(path, "SELECT count(*) FROM journal") == [(3_030,)]
 
 
-def test_prune_says_first_what_would_go_and_deletes_samples_only(told, cli, url, path):
+def test_prune_says_first_what_would_go_and_deletes_samples_and_copies_of_records_only(told, cli, url, path):
     with open_store(url) as store:
         fill(store, 31, 10, NOON_MS + DAY_MS)
     asked = ("db", "prune", "--before", "2026-11-23", "--db-url", url)
     dry = cli(*asked)
-    assert "30 rows" in dry.stdout
+    assert "69 rows" in dry.stdout
     assert "nothing was deleted" in dry.stdout
     assert rows(path, "SELECT count(*) FROM trades") == [(40,)]
     with open_store(url):
         assert "is writing to this database" in told(*asked, "--yes")
     done = json.loads(cli(*asked, "--yes", "--json").stdout)
-    assert (done["rows"], done["deleted"], done["dry_run"]) == ({"trades": 30}, 30, False)
+    assert (done["rows"], done["deleted"], done["dry_run"]) == ({"trades": 30, "journal": 39}, 69, False)
     assert rows(path, "SELECT count(*) FROM trades") == [(10,)]
-    assert rows(path, "SELECT count(*) FROM journal") == [(40,)]
+    assert rows(path, "SELECT count(*), max(seq) FROM journal") == [(1, 40)]
+    assert rows(path, "SELECT count(*) FROM halts") == [(40,)]
     assert "Nothing is older" in cli(*asked).stdout
     assert "not a moment" in told("db", "prune", "--before", "yesterday", "--db-url", url)
