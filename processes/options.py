@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -189,11 +190,18 @@ def _wait_for_end_of_input(stop: threading.Event, patience_s: float) -> None:
     os._exit(HUNG)
 
 
+def check_role_free(state_dir: Path, role: str) -> None:
+    """Raises RoleTaken if the role is played in a state directory, without playing it; nothing is created."""
+    if (state_dir / f"{role}.lock").is_file():
+        with contextlib.suppress(OSError), role_lock(state_dir, role, write_pid=False):
+            pass
+
+
 class role_lock:
     """Holds ``<state_dir>/<role>.lock`` with our pid beside it. Raises RoleTaken naming the holder."""
 
-    def __init__(self, state_dir: Path, role: str) -> None:
-        self._role, self._pid_file = role, state_dir / f"{role}.pid"
+    def __init__(self, state_dir: Path, role: str, *, write_pid: bool = True) -> None:
+        self._role, self._pid_file, self._writes_pid = role, state_dir / f"{role}.pid", write_pid
         self._lock = FileLock(state_dir / f"{role}.lock")
 
     def __enter__(self) -> None:
@@ -203,8 +211,10 @@ class role_lock:
             pid = self._pid_file.read_text().strip() if self._pid_file.is_file() else "unknown"
             where = self._pid_file.parent
             raise RoleTaken(f"another {self._role} (pid {pid}) runs in {where}; stop it, or choose another --state-dir") from None
-        self._pid_file.write_text(f"{os.getpid()}\n")
+        if self._writes_pid:
+            self._pid_file.write_text(f"{os.getpid()}\n")
 
     def __exit__(self, *_: object) -> None:
-        self._pid_file.unlink(missing_ok=True)
+        if self._writes_pid:
+            self._pid_file.unlink(missing_ok=True)
         self._lock.release()

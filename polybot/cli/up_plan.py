@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from pipeline.base.clock import monotonic_ns
 from pipeline.base.config import Config
-from pipeline.base.errors import BadInput, PortInUse
+from pipeline.base.errors import BadInput, DatabaseBusy, PortInUse
 from pipeline.base.settings import VENUE_NAMES
-from pipeline.bus.topology import GATEWAY
+from pipeline.base.units import NS_PER_S
+from pipeline.bus.topology import GATEWAY, SUPERVISOR, WRITER
 from processes.dependencies import FUSED, PLAYS
 from processes.fake_settings import FAKE_DB, fake_addresses, is_default
+from processes.options import check_role_free
 from processes.procfile import PROCFILE, PROCFILE_DEMO, RoleCommand, find_procfile, read_procfile
 from processes.runs import run_folder
 
 ORIGIN = "polybot up"
+_WRITER_PATIENCE_NS = NS_PER_S
+_TURN_S = 0.05
 RECORDING = "recording:"
 
 
@@ -49,7 +55,11 @@ class UpPlan:
 
 
 def plan_up(asked: Asked, config: Config, session_id: str) -> UpPlan:
-    """The plan of a session. Raises BadInput (PortInUse for a port that was asked for); creates nothing."""
+    """The plan of a session; creates nothing.
+
+    Raises BadInput (PortInUse for a port that was asked for), RoleTaken if a session runs in the state directory, DatabaseBusy if another
+    process writes to the database.
+    """
     venue, path = _venue(asked.venue)
     note = ""
     values: dict[str, dict[str, Any]] = {"venue": {"name": venue}}
@@ -63,6 +73,7 @@ def plan_up(asked: Asked, config: Config, session_id: str) -> UpPlan:
         raise BadInput(f"--speed {asked.speed}: is the pace of a recording; it goes with --venue recording:PATH")
     db_url = asked.db_url
     state_dir = Path(config.settings.bus.state_dir) if asked.state_dir is None else asked.state_dir
+    check_role_free(state_dir, SUPERVISOR)
     if venue == "fake":
         port, note = _fake_port(asked.port, config)
         host = config.settings.fake_venue.host
@@ -162,11 +173,21 @@ def _is_free(host: str, port: int) -> bool:
 
 
 def _check_database(url: str, state_dir: Path) -> None:
-    """Refuse what six processes cannot share, and a folder that is not there."""
+    """Refuse what six processes cannot share, a folder that is not there, and a database that somebody writes to.
+
+    A writer that outlived its killed supervisor here is none: it is ended before another is started. Any other has a moment to end.
+    """
+    from pipeline.store.lock import lock_holder
     from pipeline.store.url import existing_folder, path_of_url
+    from polybot.doctor.session import pid_of
 
     path = path_of_url(url)
     if path is None:
         raise BadInput(f"--db-url {url}: a database in memory cannot be shared by processes; give sqlite:///FILE")
     if not path.resolve().is_relative_to(state_dir.resolve()):
         existing_folder(path, url)
+    last = monotonic_ns() + _WRITER_PATIENCE_NS
+    while (holder := lock_holder(path)) is not None and holder != f"process {pid_of(state_dir, WRITER)}":
+        if monotonic_ns() > last:
+            raise DatabaseBusy(f"{path}: {holder} is writing to this database; stop it, or give another --db-url")
+        time.sleep(_TURN_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from decimal import Decimal
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.config import Config, merge
-from pipeline.base.errors import BadInput, PortInUse
+from pipeline.base.errors import BadInput, DatabaseBusy, PortInUse, RoleTaken
 from pipeline.base.settings import Settings
+from pipeline.store.open import open_store
 from polybot.cli.up_plan import Asked, fuse, plan_up
 from processes.fake_settings import FAKE_DB
+from processes.options import role_lock
 from processes.procfile import parse_procfile
 
 
@@ -126,3 +129,24 @@ def test_what_lacks_one_of_the_four_cannot_be_fused():
     four = "\n".join(f"{role}: python -m mine.{role}" for role in ("executor", "strategy", "book_builder", "gateway"))
     with pytest.raises(BadInput, match=r"gateway is not started with -m processes\.gateway"):
         fuse(parse_procfile(four, "Procfile"))
+
+
+def test_a_state_directory_in_use_is_refused_by_pid_before_a_port_is_looked_for(config, taken_port, tmp_path):
+    state_dir = Path(config.settings.bus.state_dir)
+    assert plan_up(Asked(), config, "s1").session_id == "s1"
+    assert not state_dir.exists()
+    state_dir.mkdir()
+    with role_lock(state_dir, "supervisor"), pytest.raises(RoleTaken, match=rf"supervisor \(pid {os.getpid()}\) runs in"):
+        plan_up(Asked(port=taken_port), config, "s2")
+    assert plan_up(Asked(), config, "s3").session_id == "s3"
+    assert not (state_dir / "supervisor.pid").exists()
+
+
+def test_a_database_that_another_process_writes_to_is_refused_by_pid_but_for_an_orphan_of_this_place(config, tmp_path):
+    state_dir, url = Path(config.settings.bus.state_dir), f"sqlite:///{tmp_path / 'x.db'}"
+    with open_store(url):
+        with pytest.raises(DatabaseBusy, match=rf"x\.db: process {os.getpid()} is writing"):
+            plan_up(Asked(db_url=url), config, "s1")
+        state_dir.mkdir()
+        (state_dir / "writer.pid").write_text(f"{os.getpid()}\n")
+        assert plan_up(Asked(db_url=url), config, "s2").session_id == "s2"
