@@ -130,7 +130,7 @@ def vacuum(as_json: bool, config_path: Path | None, db_url: str) -> None:
 def prune(before: str | None, yes: bool, as_json: bool, config_path: Path | None, db_url: str) -> None:
     """Delete old samples of the market and old copies of records. Says first what would go.
 
-    Orders, fills, audits, the journal and the catalogue stay whatever their age. The pipeline does the same by itself, by
+    Orders, fills, audits and the catalogue stay whatever their age. The pipeline does the same by itself, by
     [ingestion] retention_ms. Refused while somebody writes to it; `polybot db vacuum` gives the room back.
 
     \b
