@@ -1,4 +1,4 @@
-"""How each market's rules read when it was first seen: the memory of the catalogue across restarts, read without waiting for anybody.
+"""How each market's rules read when it was first seen, or as an operator accepted them since: the memory of the catalogue across restarts.
 
 The standard library reads it, as whoever asks has no other business with a database and starts sooner without one.
 """
@@ -14,11 +14,14 @@ _FIRST = """
 SELECT condition_id, json_extract(body, '$.rules_hash'), min(id) FROM market_versions
 WHERE json_extract(body, '$.rules_hash') <> '' GROUP BY condition_id
 """
+_ACCEPTED = "SELECT market_id, rules_hash, max(id) FROM accepted_rules GROUP BY market_id"
 BUSY_S = 2.0
 
 
 def first_rules(db_url: str) -> dict[str, str]:
-    """Market id -> the hash of its rules in the first version that had one. Empty for a database that is not there, or knows no markets.
+    """Market id -> the hash of its rules in the first version that had one, or that was accepted last.
+
+    Empty for a database that is not there, or knows no markets.
 
     Raises BadInput for a URL that is none.
     """
@@ -27,6 +30,9 @@ def first_rules(db_url: str) -> dict[str, str]:
         return {}
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)) as conn:
-            return {str(market_id): str(rules) for market_id, rules, _ in conn.execute(_FIRST)}
+            known = {str(market_id): str(rules) for market_id, rules, _ in conn.execute(_FIRST)}
+            if conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'accepted_rules'").fetchone():
+                known |= {str(market_id): str(rules) for market_id, rules, _ in conn.execute(_ACCEPTED)}
+            return known
     except sqlite3.OperationalError:
         return {}  # another's database, or one that the writer has yet to make: it says so itself

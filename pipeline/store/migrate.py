@@ -13,7 +13,7 @@ from pipeline.base.errors import WrongDatabase
 from pipeline.store.schema import metadata
 from pipeline.store.views import create_views
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision in ``migrations/versions``."""
 APPLICATION_ID = 0x506F_6C79
 """``PRAGMA application_id`` of our databases: "Poly"."""

@@ -35,6 +35,7 @@ from pipeline.store.trading_tables import (
 )
 
 __all__ = [
+    "accepted_rules",
     "book_states",
     "exec_audit",
     "feed_gaps",
@@ -136,3 +137,14 @@ market_versions = Table(
     Index("ix_market_versions", "condition_id", "valid_from_ns"),
 )
 """What the catalogue said of a market, and from when; only ever appended to. The volume of a day makes no new version."""
+
+accepted_rules = Table(
+    "accepted_rules",
+    metadata,
+    own_id(),
+    Column("market_id", Text, ForeignKey("markets.market_id"), nullable=False),
+    words("rules_hash"),
+    words("reason", ""),
+    whole("ts_ms"),
+)
+"""Rules of a market that are not those it was first seen with, and that an operator has accepted; only ever appended to."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import click
 import msgspec
 
 from pipeline.base.errors import BadInput
-from pipeline.base.units import NS_PER_S, format_e6
+from pipeline.base.units import NS_PER_MS, NS_PER_S, format_e6
 from pipeline.messages.market import FeeSchedule, Market, Rewards
+from pipeline.store.accepted_rules import RulesSeen, accept_rules, rules_of
 from pipeline.store.markets import find_market, list_markets, search_markets, stored_markets, versions_of
 from pipeline.store.open import open_store
 from pipeline.store.rows import MarketRow, VersionRow
 from polybot.cli.options import config_option, json_option, stored_db_url_option
-from polybot.cli.output import Cell, Styled, print_json, print_table
+from polybot.cli.output import Cell, Styled, print_json, print_line, print_table
 from polybot.cli.trading_words import short_id
 
 _COLUMNS = ("market", "question", "outcomes", "tick", "volume 24h", "ends", "state")
@@ -25,7 +27,7 @@ _HOW_TO_FILL = "`polybot refresh-markets BASE_URL` brings the catalogue."
 
 @click.group()
 def command() -> None:
-    """List, search and show the markets of a database.
+    """List, search and show the markets of a database, and accept changed rules.
 
     \b
     Example:
@@ -88,12 +90,14 @@ def show(name: str, as_json: bool, config_path: object, db_url: str) -> None:
         if row is None:
             raise BadInput(f"market {name}: not in {db_url}; `polybot markets search WORDS` finds markets, {_HOW_TO_FILL}")
         described = stored_markets(conn, [row.market_id])
-        versions = versions_of(conn, row.market_id)
+        versions, rules = versions_of(conn, row.market_id), rules_of(conn, row.market_id)
     market = described[0] if described else None
     if as_json:
-        print_json({"market": market or row, "versions": [_version_object(version) for version in versions]})
+        told = {"seen": [{"rules_hash": text, "since_ns": at} for text, at in rules.seen], "have_changed": rules.have_changed}
+        told |= {"accepted": rules.accepted, "accepted_ts_ms": rules.accepted_ts_ms, "reason": rules.reason}
+        print_json({"market": market or row, "rules": told, "versions": [_version_object(version) for version in versions]})
         return
-    print_table(("", ""), _facts(row, market))
+    print_table(("", ""), [*_facts(row, market), ("rules", _rules(row, rules))])
     click.echo()
     print_table(
         ("outcome", "token id"), [(outcome.name, outcome.token_id) for outcome in row.outcomes], empty="No outcome is known."
@@ -101,6 +105,57 @@ def show(name: str, as_json: bool, config_path: object, db_url: str) -> None:
     if versions:
         click.echo()
         print_table(("version from", "said", "changed"), _history(versions))
+
+
+@command.command("accept-rules")
+@click.argument("name")
+@click.option("--reason", default="", metavar="TEXT", help="Why; it is stored.")
+@json_option
+@config_option
+@stored_db_url_option
+def accept_rules_(name: str, reason: str, as_json: bool, config_path: object, db_url: str) -> None:
+    """Accept the rules of a market as they are, after they have changed.
+
+    A market whose rules are not those it was first seen with is another bet than it was, and part of no complete set. Read its rules at the
+    venue, then say so here: NAME is its slug, its condition id or one of its token ids. It counts from the next start of the pipeline, for
+    these rules alone. While a pipeline writes to the database the command is refused: stop it first.
+
+    \b
+    Example:
+      polybot markets accept-rules will-spain-win-the-2026-fifa-world-cup-963 --reason "read on Monday"
+    """
+    with open_store(db_url, read_only=True) as store, store.connect() as conn:
+        row = find_market(conn, name)
+        if row is None:
+            raise BadInput(f"market {name}: not in {db_url}; `polybot markets search WORDS` finds markets, {_HOW_TO_FILL}")
+    with open_store(db_url) as store, store.begin() as conn:
+        rules = rules_of(conn, row.market_id)
+        if not rules.latest:
+            raise BadInput(f"market {name}: the catalogue tells no rules of it; nothing can be accepted")
+        changed = rules.have_changed
+        if changed:
+            accept_rules(conn, row.market_id, rules.latest, reason, time.time_ns() // NS_PER_MS)
+    if as_json:
+        print_json({"market_id": row.market_id, "rules_hash": rules.latest, "accepted": changed, "reason": reason})
+    elif changed:
+        print_line(
+            f"the rules of {row.slug or row.market_id} as of {_moment(rules.seen[-1][1])} are accepted; it counts from the next start"
+        )
+    else:
+        print_line(f"the rules of {row.slug or row.market_id} are those that are trusted already; nothing is changed")
+
+
+def _rules(row: MarketRow, rules: RulesSeen) -> Cell:
+    """Whether the rules are those that the market was first seen with, or that were accepted."""
+    if not rules.seen:
+        return None
+    since = _moment(rules.seen[-1][1])
+    if rules.have_changed:
+        what = f"changed at {since}: part of no complete set until `polybot markets accept-rules {row.slug or row.market_id}`"
+        return Styled(what, "yellow")
+    if not rules.accepted:
+        return "as first seen"
+    return f"changed at {since}, accepted" + (f": {rules.reason}" if rules.reason else "")
 
 
 def _print(rows: list[MarketRow], as_json: bool, empty: str) -> None:
