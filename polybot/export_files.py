@@ -16,6 +16,8 @@ from pipeline.store.export import Column
 Format = Literal["csv", "parquet"]
 FORMATS: tuple[Format, ...] = ("csv", "parquet")
 Row = tuple[Any, ...]
+LIVE = ("=", "+", "-", "@", "\t", "\r", "'")
+"""How a formula begins in a spreadsheet; and the apostrophe itself, so that taking one off gives back every text."""
 
 
 class RowFile(Protocol):
@@ -56,7 +58,8 @@ def open_rows(path: Path, file_format: Format, columns: Sequence[Column]) -> Row
 class CsvRows:
     """Comma-separated values in UTF-8, a heading first. No value is nothing between two commas; text always stands in quotes.
 
-    Amounts are decimals to the last digit. Lines end as RFC 4180 says.
+    Amounts are decimals to the last digit. Lines end as RFC 4180 says. Text may be the venue's: where it begins with a character of
+    ``LIVE``, which a spreadsheet would take for a formula, an apostrophe goes before it; ``plain_text`` takes it off again.
     """
 
     def __init__(self, path: Path, columns: Sequence[Column]) -> None:
@@ -75,6 +78,11 @@ class CsvRows:
         self._file.close()
 
 
+def plain_text(cell: str) -> str:
+    """The text that a text cell of a CSV file stands for."""
+    return cell[1:] if cell[:1] == "'" else cell
+
+
 def _cell(kind: str, value: Any) -> str:
     if value is None:
         return ""
@@ -82,7 +90,8 @@ def _cell(kind: str, value: Any) -> str:
         return format_e6(value)
     if isinstance(value, int):
         return str(value)
-    return '"' + str(value).replace('"', '""') + '"'
+    text = str(value).replace('"', '""')
+    return f'"\'{text}"' if text.startswith(LIVE) else f'"{text}"'
 
 
 class ParquetRows:

@@ -1,4 +1,4 @@
-"""The folders of past sessions below the state directory, and their end."""
+"""What past sessions left below the state directory, and its end."""
 
 from __future__ import annotations
 
@@ -29,6 +29,22 @@ def prune_runs(state_dir: Path, keep_days: int, now: datetime) -> list[str]:
         if began is not None and began < oldest and folder.is_dir() and not folder.is_symlink():
             shutil.rmtree(folder, ignore_errors=True)
             deleted.append(folder.name)
+    return deleted
+
+
+def prune_archive(state_dir: Path, keep_days: int, now: datetime) -> list[str]:
+    """Delete archived journal segments that belong to no run, ``keep_days`` days after they were archived; 0 keeps all.
+
+    Those of a run lie in its folder and go with it. Returns the names of the deleted.
+    """
+    if not keep_days:
+        return []
+    oldest = (now - timedelta(days=keep_days)).timestamp()
+    deleted = []
+    for file in sorted((state_dir / "journal" / "archive").glob("*.gz")):
+        if file.is_file() and file.stat().st_mtime < oldest:
+            file.unlink()
+            deleted.append(file.name)
     return deleted
 
 

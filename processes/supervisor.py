@@ -42,7 +42,7 @@ from processes.procfile import PROCFILE, RoleCommand, find_procfile, read_procfi
 from processes.role_life import LifeRules, RoleLife
 from processes.role_status import RoleStatus as RoleStatus
 from processes.role_status import Told
-from processes.runs import prune_runs, run_folder
+from processes.runs import prune_archive, prune_runs, run_folder
 from processes.stop_signals import StopSignals
 from processes.stopping import StopReport, stop_in_order
 from processes.supervised import Child
@@ -108,6 +108,7 @@ class Supervisor:
             opening.enter_context(role_lock(self.state_dir, SUPERVISOR))
             orphans = end_orphans(self.state_dir, self.config.settings.supervisor.stop_timeout_ms)
             prune_runs(self.state_dir, self.config.settings.supervisor.runs_days, datetime.now(UTC))
+            prune_archive(self.state_dir, self.config.settings.supervisor.runs_days, datetime.now(UTC))
             self.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             for name, pid in orphans.items():
                 self._log.warning(events.ORPHAN_KILLED, child=name, pid=pid)

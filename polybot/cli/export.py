@@ -41,7 +41,8 @@ def command(
     """Write the rows of TABLE to a file, all of them or those of a period, as they are at this moment.
 
     TABLE is any table, with whole millionths in columns that end in _e6, or its _plain view, with decimals to the last digit. It reads
-    beside a running pipeline. The file appears when it is whole. --json says what was written.
+    beside a running pipeline. The file appears when it is whole. --json says what was written. In CSV, text that begins as a formula does
+    (= + - @, a tab) or with an apostrophe has an apostrophe before it: take one off to have the text back. Numbers are never changed.
 
     \b
     Example:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import os
+from datetime import UTC, datetime, timedelta
 
-from processes.runs import prune_runs, run_folder
+from processes.runs import prune_archive, prune_runs, run_folder
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
 
@@ -36,3 +37,16 @@ def test_archived_journals_and_input_logs_go_with_their_run(tmp_path):
     prune_runs(tmp_path, 14, NOW)
     assert not old.exists() and open_segment.is_file()
     assert sorted(path.name for path in young.rglob("*") if path.is_file()) == ["a.log", "executor-x.journal.000001.gz"]
+
+
+def test_archived_segments_that_belong_to_no_run_go_so_many_days_after_they_were_archived(tmp_path):
+    archive = tmp_path / "journal" / "archive"
+    archive.mkdir(parents=True)
+    for name, days in (("executor-x.journal.000001.gz", 15), ("executor-x.journal.000002.gz", 13), ("notes.txt", 15)):
+        (archive / name).write_bytes(b"x")
+        then = (NOW - timedelta(days=days)).timestamp()
+        os.utime(archive / name, (then, then))
+    assert prune_archive(tmp_path, 0, NOW) == []
+    assert prune_archive(tmp_path, 14, NOW) == ["executor-x.journal.000001.gz"]
+    assert sorted(path.name for path in archive.iterdir()) == ["executor-x.journal.000002.gz", "notes.txt"]
+    assert prune_archive(tmp_path / "nowhere", 14, NOW) == []

@@ -18,11 +18,12 @@ from pipeline.messages.market import Level
 from pipeline.messages.records import BookLevels, FillRecord, Opportunity
 from pipeline.store.catalogue import mention_outcomes, outcome_key
 from pipeline.store.decisions import insert_opportunities, opportunity_row
-from pipeline.store.export import source_names, source_of
+from pipeline.store.export import Column, source_names, source_of
 from pipeline.store.journal import DurableRecord, append_records
 from pipeline.store.market import insert_snapshots, snapshot_row
 from pipeline.store.open import open_store
 from pipeline.store.runs import Run, save_run
+from polybot.export_files import open_rows, plain_text
 
 MS = 1_000_000
 NOON_MS = 1_795_348_800_000
@@ -112,7 +113,7 @@ def test_every_table_and_view_comes_back_as_it_is_stored(cli, url, tmp_path, nam
     told = [[("" if cell is None else cell) for cell in row] for row in rows]
     assert [
         [
-            Decimal(text) if isinstance(cell, Decimal) else int(text) if isinstance(cell, int) else text
+            Decimal(text) if isinstance(cell, Decimal) else int(text) if isinstance(cell, int) else plain_text(text)
             for text, cell in zip(line, row, strict=True)
         ]
         for line, row in zip(lines, told, strict=True)
@@ -182,3 +183,15 @@ def test_without_pyarrow_parquet_is_refused_with_what_to_install_and_leaves_no_f
     assert run.returncode == 2
     assert run.stderr == "polybot: export: Parquet needs pyarrow: `uv sync --extra parquet`, or give --format csv\n"
     assert [file.name for file in tmp_path.glob("*out*")] == []
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''", "'", '="a"', "", "1=1", "- no"])
+def test_no_text_is_live_in_a_spreadsheet_and_each_comes_back(tmp_path, text):
+    columns = (Column("name", "text"), Column("size", "amount"), Column("count", "whole"))
+    file = open_rows(tmp_path / "x.csv", "csv", columns)
+    file.write([(text, -1_500_000, -2)])
+    file.close()
+    (row,) = read_csv(tmp_path / "x.csv")
+    assert not row["name"].startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert plain_text(row["name"]) == text
+    assert (row["size"], row["count"]) == ("-1.5", "-2")
