@@ -275,6 +275,29 @@ def test_a_refusal_inside_a_batch_refuses_one_order(server: FakeVenueServer) -> 
     run(server, scene)
 
 
+def test_a_restart_of_the_engine_takes_no_order_with_it_and_what_may_only_rest_rests_afterwards(server: FakeVenueServer) -> None:
+    async def scene(rig: Rig) -> None:
+        before = rig.place()
+        await rig.until(lambda: rig.status(before) == "live")
+        await rig.fault("restart-then-post-only", seconds=1)
+        refused = rig.place()
+        await rig.until(lambda: rig.status(refused) == "rejected")
+        assert rig.stage.desk.venue.state == "restarting"
+        await rig.until(lambda: rig.stage.desk.venue.state == "post_only")
+        assert rig.status(before) == "live"
+        taking, resting = rig.place("FAK", 990_000, 10), rig.place()
+        await rig.until(lambda: rig.status(resting) == "live")
+        assert (rig.status(taking), rig.filled(taking)) == ("rejected", 0)
+        for name in (before, resting):
+            rig.cancel(name)
+        await rig.until(lambda: not rig.stage.ledger.open)
+        hashes = {msg.venue_order_id for msg in rig.journal if isinstance(msg, OrderIntent)}
+        there = {order["id"]: order["status"] for order in await rig.admin("orders", "GET") if order["id"] in hashes}
+        assert sorted(there.values()) == ["CANCELED", "CANCELED"]
+
+    run(server, scene)
+
+
 def test_orders_that_the_heartbeat_took_with_it_are_cancelled_here_too(server: FakeVenueServer) -> None:
     async def scene(rig: Rig) -> None:
         name = rig.place()
