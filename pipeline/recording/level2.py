@@ -148,9 +148,12 @@ def _rows(path: Path, rows: Iterator[list[str]], market: str, columns: Columns) 
 
 
 def _ns(text: str, unit_ns: int) -> int:
-    """Nanoseconds of a time column, whole or with a fraction; exact to the microsecond of its unit."""
+    """Nanoseconds of a time column, whole or with a fraction, which is exact to nine decimals."""
     if text.isascii() and text.isdigit():
         return int(text) * unit_ns
+    whole, _, part = text.partition(".")
+    if text.isascii() and whole.isdigit() and part.isdigit() and len(part) <= 9:
+        return int(whole) * unit_ns + int(part.ljust(9, "0")) * unit_ns // 1_000_000_000
     return nearest_e6(text) * unit_ns // ONE_E6
 
 

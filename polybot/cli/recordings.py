@@ -40,6 +40,11 @@ def _out_option(what: str) -> Callable[[F], F]:
     return click.option("--out", required=True, type=click.Path(path_type=Path), metavar="OUT", help=f"{what}; not there yet.")
 
 
+def _tell_bad_lines(count: int) -> None:
+    if count:
+        print_line(f"{counted(count, 'line')} that could not be read left out", err=True)
+
+
 def _verify_option(function: F) -> F:
     return click.option("--no-verify", is_flag=True, help="Take a recording although its checksums say that it was changed.")(
         function
@@ -156,6 +161,7 @@ def cut(
     if done.left_out:
         books = counted(len(done.left_out), "book")
         print_line(f"{books} could not be trusted at that moment and come when the recording heals them", err=True)
+    _tell_bad_lines(done.bad_lines)
 
 
 @command.command("merge")
@@ -184,8 +190,7 @@ def merge(paths: tuple[Path, ...], out: Path, no_verify: bool, as_json: bool) ->
     print_line(f"{counted(done.lines, 'line')} of {len(paths)} recordings in {out}{twice}")
     for renamed in done.renamed:
         print_line(renamed)
-    if done.bad_lines:
-        print_line(f"{counted(done.bad_lines, 'line')} that could not be read left out", err=True)
+    _tell_bad_lines(done.bad_lines)
 
 
 @command.command("convert")

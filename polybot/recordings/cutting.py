@@ -20,7 +20,7 @@ from polybot.recordings.following import Follower
 from polybot.recordings.opened import open_recording
 
 SETTLING_NS = 2 * NS_PER_S
-"""How far apart two links may tell the same thing."""
+"""How far apart two links tell the same thing, and how long a trade may be told after the hash that it explains."""
 FURTHEST_NS = 10 * NS_PER_S
 """How far before the wanted moment a cut begins at most, to begin where no change is half told."""
 Shown = Callable[[int], None]
@@ -30,7 +30,8 @@ Shown = Callable[[int], None]
 class Cut:
     """What a cut holds. ``opened`` counts the lines made for its start, ``start_ns`` is where it begins, at most 10 s early.
 
-    ``left_out`` are tokens whose book was not trusted there: they come with the next book that the recording brings.
+    ``left_out`` are tokens whose book was not trusted there: they come with the next book that the recording brings. ``bad_lines`` could
+    not be read.
     """
 
     lines: int
@@ -40,6 +41,7 @@ class Cut:
     last_ns: int
     markets: int
     left_out: tuple[str, ...]
+    bad_lines: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,20 @@ def cut_recording(
             last_ns = max(last_ns, line.ts_ns)
             writer.keep(kept)
             count += 1
-        if not count:
+        if last_ns < from_ns or not count:
             raise BadInput(
                 f"{path}: holds no line of the wanted stretch and markets; `polybot recordings info {path}` tells its span"
             )
-    return Cut(count, len(start.lines), start.at_ns or first_ns, first_ns, last_ns, len(markets), start.left_out)
+    return Cut(
+        count,
+        len(start.lines),
+        start.at_ns or first_ns,
+        first_ns,
+        last_ns,
+        len(markets),
+        start.left_out,
+        recording.bad_lines + recording.torn,
+    )
 
 
 def span_of(path: Path) -> tuple[int, int]:
@@ -131,9 +142,11 @@ def _start(recording: Recording, from_ns: int, ours: OfMarkets | None, shown: Sh
         return _Start(0, 0, ())
     follower = _follower(recording, ours)
     settled = early = (0, 0)
+    first_ns = 0
     for line, where in recording.lines():
         if line.ts_ns >= from_ns:
             break
+        first_ns = first_ns or line.ts_ns
         follower.take(line, where)
         if not follower.taken & 0xFFF:
             shown(follower.taken)
@@ -143,7 +156,11 @@ def _start(recording: Recording, from_ns: int, ours: OfMarkets | None, shown: Sh
                 early = settled
     if not follower.taken:
         return _Start(0, 0, ())
-    taken, at_ns = early if follower.shares_links else settled
+    begun_near = first_ns >= from_ns - SETTLING_NS
+    telling = follower.shares_links or follower.was_active(from_ns - SETTLING_NS)
+    if telling and begun_near:
+        return _Start(0, 0, ())
+    taken, at_ns = early if telling and early[0] else settled
     if taken == follower.taken or from_ns - at_ns > FURTHEST_NS:
         return _Start(follower.taken, from_ns, follower.opening(from_ns), tuple(follower.left_out()))
     again = _follower(recording, ours)

@@ -55,6 +55,10 @@ class Follower:
         """Whether several links carry the same tokens, so that what one has told comes again by another."""
         return self._carriers.arbiter is not None
 
+    def was_active(self, since_ns: int) -> bool:
+        """Whether something happened since that a trade or a change of tick size explains: a hash that differs is excused by it."""
+        return any(feed.active_ns > since_ns for feed in self._builder.shelf.feeds.values())
+
     def take(self, line: Line, where: str) -> None:
         """Follow one line."""
         self.taken += 1
