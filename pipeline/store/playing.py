@@ -57,7 +57,9 @@ def _catalogue(conn: Connection) -> tuple[Market, ...]:
 
 def stored_messages(db_url: str, markets: Sequence[Market]) -> Iterator[Message]:
     """Every stored book, change and trade of these markets, in the order of time."""
-    tokens = {outcome_key(market.market_id, token): token for market in markets for token in market.token_ids}
+    tokens: dict[tuple[str, str], str] = {
+        outcome_key(market.market_id, token): token for market in markets for token in market.token_ids
+    }
     with open_store(db_url, read_only=True) as store:
         streams = [_rows(store, query, tokens) for query in _QUERIES]
         try:

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
-from bokeh.models import ColumnDataSource, CrosshairTool, CustomJSTickFormatter, HoverTool, NumeralTickFormatter, Range1d, Span
+from bokeh.models import (
+    ColumnDataSource,
+    CrosshairTool,
+    CustomJSTickFormatter,
+    FactorRange,
+    HoverTool,
+    NumeralTickFormatter,
+    Range1d,
+)
+from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
 from polybot.backtest.look import ACCENT, ASK, BAD, BID, GOOD, INK, LINE, MODEL_COLOURS, SOFT, STATE_COLOURS
@@ -34,7 +43,7 @@ def over_time(height: int, x_range: Any = None, **more: Any) -> Any:
     return chart
 
 
-def _hover(chart: Any, renderers: list[Any], tips: list[tuple[str, str]], mode: str = "vline") -> None:
+def _hover(chart: Any, renderers: list[Any], tips: list[tuple[str, str]], mode: Literal["mouse", "vline"] = "vline") -> None:
     chart.add_tools(HoverTool(renderers=renderers, tooltips=tips, formatters={"@at": "datetime"}, mode=mode))
 
 
@@ -182,11 +191,13 @@ def split(shown: RunResult) -> Any:
         high.append(dollars(max(0, amount)))
         colours.append(colour)
         texts.append(_signed(amount))
-    chart = figure(height=290, sizing_mode="stretch_width", y_range=names[::-1], tools="", toolbar_location=None)
+    chart = figure(
+        height=290, sizing_mode="stretch_width", y_range=FactorRange(factors=names[::-1]), tools="", toolbar_location=None
+    )
     source = ColumnDataSource({"name": names, "low": low, "high": high, "colour": colours, "text": texts})
     chart.hbar(y="name", left="low", right="high", height=0.62, color="colour", source=source)
     span = max(high) - min(low) or 1.0
-    chart.x_range = Range1d(min(low) - span * 0.04, max(high) + span * 0.2)
+    chart.x_range = Range1d(start=min(low) - span * 0.04, end=max(high) + span * 0.2)
     chart.text(
         x="high", y="name", text="text", source=source, x_offset=7, text_baseline="middle", text_font_size="12px", text_color=INK
     )
@@ -203,7 +214,7 @@ def _signed(amount_e6: int) -> str:
 def markout(runs: Sequence[RunResult], shown: RunResult) -> Any:
     """What a share had earned a while after the trade, for each fill model."""
     names = ["at once", "1 s", "10 s", "60 s"]
-    chart = figure(height=290, sizing_mode="stretch_width", x_range=names, tools="", toolbar_location=None)
+    chart = figure(height=290, sizing_mode="stretch_width", x_range=FactorRange(factors=names), tools="", toolbar_location=None)
     for run in sorted(runs, key=lambda each: each is shown):
         means, counts = markouts(run.fills)
         colour = MODEL_COLOURS.get(run.played.fill_model, ACCENT)
@@ -224,7 +235,7 @@ def queue(shown: RunResult) -> Any:
     """Which part of our resting orders traded, by the shares that stood ahead of them."""
     bins = queue_bins(shown.orders)
     names = [each.name for each in bins] or ["no order rested"]
-    chart = figure(height=290, sizing_mode="stretch_width", x_range=names, tools="", toolbar_location=None)
+    chart = figure(height=290, sizing_mode="stretch_width", x_range=FactorRange(factors=names), tools="", toolbar_location=None)
     source = ColumnDataSource(
         {
             "name": [each.name for each in bins],
@@ -238,7 +249,7 @@ def queue(shown: RunResult) -> Any:
         x="name", y="rate", text="text", source=source, y_offset=-5, text_align="center", text_font_size="12px", text_color=INK
     )
     _hover(chart, [bars], [("ahead", "@name shares"), ("orders", "@orders{0,0}"), ("filled", "@rate{0.0 %}")], "mouse")
-    chart.y_range = Range1d(0, max((each.rate for each in bins), default=1.0) * 1.18 or 1.0)
+    chart.y_range = Range1d(start=0, end=max((each.rate for each in bins), default=1.0) * 1.18 or 1.0)
     chart.yaxis.formatter = NumeralTickFormatter(format="0 %")
     chart.xgrid.grid_line_color = None
     return chart
@@ -248,7 +259,7 @@ def coverage(shown: RunResult, x_range: Any, names: dict[str, str]) -> Any:
     """The state of each token's book over time. ``names`` are the tokens to show."""
     tokens = [token for token in shown.coverage if token.token_id in names]
     labels = [names[token.token_id] for token in tokens]
-    chart = over_time(54 + 22 * max(1, len(tokens)), x_range, y_range=labels[::-1] or ["no token"])
+    chart = over_time(54 + 22 * max(1, len(tokens)), x_range, y_range=FactorRange(factors=labels[::-1] or ["no token"]))
     data: dict[str, list[Any]] = {"at": [], "to": [], "who": [], "state": [], "colour": []}
     for token, label in zip(tokens, labels, strict=True):
         for since, until, state in token.spans:

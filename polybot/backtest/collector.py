@@ -32,7 +32,8 @@ _packed = msgspec.msgpack.Encoder()
 class Collector(Stage):
     """Take every record of a run, and say that it is stored. Nothing of it decides anything.
 
-    The executor takes no order before it has heard what the writer holds: ``open`` says that. ``digest`` is fed with every order event, fill and markout as it came.
+    The executor takes no order before it has heard what the writer holds: ``open`` says that. ``digest`` is fed with every order event,
+    fill and markout as it came.
     """
 
     role: ClassVar[str] = WRITER

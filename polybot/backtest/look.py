@@ -39,7 +39,8 @@ h1 small{{font-weight:400;color:{SOFT};font-size:17px;letter-spacing:0}}
 .card p{{color:{SOFT};font-size:13px;margin:0 0 8px;max-width:95ch}}
 .two{{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:16px}}
 @media(max-width:900px){{.two{{grid-template-columns:minmax(0,1fr)}}}}
-select{{font:inherit;font-size:13.5px;color:{INK};padding:4px 10px;border:1px solid {LINE};border-radius:8px;background:{CARD};max-width:520px}}
+select{{font:inherit;font-size:13.5px;color:{INK};padding:4px 10px;border:1px solid {LINE};border-radius:8px;
+background:{CARD};max-width:520px}}
 .key{{display:inline-flex;gap:6px;align-items:center;font-size:12.5px;color:{SOFT};font-weight:400}}
 .key i{{width:11px;height:11px;border-radius:3px;display:inline-block}}
 .scroll{{overflow-x:auto}}

@@ -212,22 +212,24 @@ def _markout_words(shown: RunResult) -> str:
 
 
 def _models(runs: Sequence[RunResult], shown: RunResult) -> str:
-    rows = "".join(
-        f'<tr class="{"shown" if run is shown else ""}"><td><span class="key"><i style="background:{MODEL_COLOURS.get(run.played.fill_model, "#888")}"></i></span> {run.played.fill_model}</td>'
-        + "".join(
-            f'<td class="n">{cell}</td>'
-            for cell in (
-                _coloured(run.parts.pnl_e6),
-                show_dollars(-run.max_drawdown_e6),
-                f"{len(run.fills):,}",
-                percent(run.fill_rate),
-            )
+    rows = []
+    for run in runs:
+        colour = MODEL_COLOURS.get(run.played.fill_model, "#888")
+        key = f'<span class="key"><i style="background:{colour}"></i></span> {run.played.fill_model}'
+        cells = (
+            _coloured(run.parts.pnl_e6),
+            show_dollars(-run.max_drawdown_e6),
+            f"{len(run.fills):,}",
+            percent(run.fill_rate),
         )
-        + "</tr>"
-        for run in runs
-    )
+        told = "".join(f'<td class="n">{cell}</td>' for cell in cells)
+        rows.append(f'<tr class="{"shown" if run is shown else ""}"><td>{key}</td>{told}</tr>')
     head = "".join(f'<th class="n">{word}</th>' for word in ("profit", "drawdown", "fills", "fill rate"))
-    return f'<div class="scroll"><table><thead><tr><th>fills by</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return (
+        f'<div class="scroll"><table><thead><tr><th>fills by</th>{head}</tr></thead><tbody>'
+        + "".join(rows)
+        + "</tbody></table></div>"
+    )
 
 
 def _coverage_words(shown: RunResult) -> str:

@@ -73,7 +73,8 @@ def make_plans(
     if to_ns and to_ns <= from_ns:
         raise BadInput("--to is not after --from; give a later moment")
     section, table = _place(config.settings, strategy)
-    code, plans = code_version(), []
+    code = code_version()
+    plans: list[RunPlan] = []
     combinations = [
         tuple(zip((name for name, _ in choices), values, strict=True)) for values in itertools.product(*(v for _, v in choices))
     ]

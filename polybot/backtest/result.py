@@ -121,8 +121,8 @@ class MarketResult(msgspec.Struct):
 class Played(msgspec.Struct):
     """What was played, and how: what a run is repeatable from.
 
-    ``source`` is the path or database as given, ``digest`` the hash of its bytes (of a database: of its catalogue and span). ``code`` is the
-    version and the hash of the program's source, ``config`` the hash of the settings in force, parameters included.
+    ``source`` is the path or database as given, ``digest`` the hash of its bytes (of a database: of its catalogue and span). ``code`` is
+    the version and the hash of the program's source, ``config`` the hash of the settings in force, parameters included.
     """
 
     source: str

@@ -26,10 +26,10 @@ from pipeline.trading.policy import FeedPolicy, allowed_states
 from pipeline.trading.rate_limits import RateLimits
 from pipeline.venue.paper_relayer import PaperRelayer
 from polybot.backtest.collector import Collector
+from polybot.backtest.equity import Sampler
 from polybot.backtest.figures import finished
 from polybot.backtest.plan import RunPlan, strategy_of
 from polybot.backtest.result import RunResult
-from polybot.backtest.equity import Sampler
 from processes.book_builder import BookBuilder
 from processes.executor import Executor
 from processes.gateway import Gateway

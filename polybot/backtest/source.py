@@ -226,7 +226,7 @@ def _of_market(messages: Iterator[Message], markets: tuple[Market, ...]) -> Iter
         if name is not None and isinstance(msg, VenuePriceChange) and msg.market == name:
             yield msg
         else:
-            yield msg if name is None else msgspec.structs.replace(msg, market=name)  # type: ignore[call-arg]
+            yield msg if name is None else msgspec.structs.replace(msg, market=name)
 
 
 # --- what a file beside it says ------------------------------------------------------------------------------------
