@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, or_, select
@@ -54,6 +54,23 @@ def find_market(conn: Connection, name: str) -> MarketRow | None:
         if found:
             return found[0]
     return None
+
+
+def names_of(conn: Connection, ids: Collection[str]) -> dict[str, str]:
+    """What a person calls the markets and tokens among some ids: a market by its place in its event, else by its question.
+
+    Those that the catalogue has not described are left out.
+    """
+    wanted, found = sorted(ids), {}
+    m, o = markets.c, outcomes.c
+    columns = (m.market_id, o.token_id, o.name, m.group_item_title, m.question)
+    query = select(*columns).join(outcomes, o.market_id == m.market_id, isouter=True)
+    for row in conn.execute(query.where(or_(m.market_id.in_(wanted), o.token_id.in_(wanted)))):
+        called = row.group_item_title or row.question
+        if called:
+            found[row.market_id] = called
+            found[row.token_id] = f"{row.name} of {called}"
+    return {name: found[name] for name in wanted if name in found}
 
 
 def stored_markets(conn: Connection, market_ids: Sequence[str] | None = None) -> list[Market]:

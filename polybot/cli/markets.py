@@ -15,6 +15,7 @@ from pipeline.store.accepted_rules import RulesSeen, accept_rules, rules_of
 from pipeline.store.markets import find_market, list_markets, search_markets, stored_markets, versions_of
 from pipeline.store.open import open_store
 from pipeline.store.rows import MarketRow, VersionRow
+from pipeline.store.url import path_of_url
 from polybot.cli.options import config_option, json_option, stored_db_url_option
 from polybot.cli.output import Cell, Styled, print_json, print_line, print_table
 from polybot.cli.trading_words import short_id
@@ -124,11 +125,13 @@ def accept_rules_(name: str, reason: str, as_json: bool, config_path: object, db
     Example:
       polybot markets accept-rules will-spain-win-the-2026-fifa-world-cup-963 --reason "read on Monday"
     """
-    with open_store(db_url, read_only=True) as store, store.connect() as conn:
+    path = path_of_url(db_url)
+    if path is None or not path.is_file():
+        open_store(db_url, read_only=True).close()  # refuses what is not there, and makes nothing
+    with open_store(db_url) as store, store.begin() as conn:
         row = find_market(conn, name)
         if row is None:
             raise BadInput(f"market {name}: not in {db_url}; `polybot markets search WORDS` finds markets, {_HOW_TO_FILL}")
-    with open_store(db_url) as store, store.begin() as conn:
         rules = rules_of(conn, row.market_id)
         if not rules.latest:
             raise BadInput(f"market {name}: the catalogue tells no rules of it; nothing can be accepted")

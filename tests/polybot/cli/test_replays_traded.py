@@ -87,7 +87,7 @@ def test_the_outcomes_of_a_generic_market_are_bought_when_they_cost_less_than_a_
     assert (row["taken"], row["outcome"], row["expected_profit"], row["size"]) == (True, "complete", told_profit(row), "100")
     page = ask("audit", "show", row["plan_id"], "--db-url", db_url)
     assert "100 sets cost 93 with fees and pay at least 100" in page
-    assert "ended       complete after" in page and "worth     7 USDC at worst (simulated)" in page
+    assert "ended       complete after" in page and "result    7 USDC at the worst resolution covered (simulated)" in page
 
 
 def told_profit(row: dict[str, object]) -> object:

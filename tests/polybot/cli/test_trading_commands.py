@@ -89,7 +89,8 @@ def test_a_decision_is_listed_and_told_as_one_page(db_url: str) -> None:
     assert plan["plan_id"] in ask("audit", "list", "--db-url", db_url)
     told = ask("audit", "show", plan["plan_id"], "--db-url", db_url)
     assert told.splitlines() == [
-        f"Plan {plan['plan_id']} of spread_capture, mode fake, market mkt-1",
+        f"Plan {plan['plan_id']} of spread_capture, mode fake",
+        "  market    mkt-1",
         "  at        2026-09-21 14:13:20.000 UTC, 0 ms from the decision to the last answer",
         "  why       quote inside the spread at inventory 0",
         "  expected  1 USDC (simulated)",
@@ -97,12 +98,11 @@ def test_a_decision_is_listed_and_told_as_one_page(db_url: str) -> None:
         "  seen",
         "    mkt-1/yes: bid 0.4 x 100, ask 0.47 x 100, VERIFIED, book 1",
         "    held: 0, of the other outcome 0",
-        "  intended",
-        "    place s1-spread_capture-1: BUY 20 of mkt-1/yes at 0.41, GTC, post-only (at the executor after 0 ms)",
-        "    place s1-spread_capture-2: BUY 20 of mkt-1/no at 0.54, GTC, post-only (at the executor after 0 ms)",
-        "  answered",
-        "    place s1-spread_capture-1 sent after 0 ms, partially_filled after 0 ms, 10 filled",
-        "    place s1-spread_capture-2 sent after 0 ms, partially_filled after 0 ms, 10 filled",
+        "  steps, with ms after the decision",
+        "    BUY 20 of mkt-1/yes at 0.41, GTC, post-only: order s1-spread_capture-1",
+        "      at the executor 0, sent 0, partially filled 0 (10 filled)",
+        "    BUY 20 of mkt-1/no at 0.54, GTC, post-only: order s1-spread_capture-2",
+        "      at the executor 0, sent 0, partially filled 0 (10 filled)",
     ]
 
 
