@@ -12,6 +12,7 @@ import io
 import os
 import queue
 import re
+import shutil
 import threading
 import zlib
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,8 @@ from pipeline.messages.records import BookEvents, BookLevels
 
 INPUTS_MAGIC = b"polybot-inputs-1\n"
 SEGMENT_BYTES = 16 << 20
+MIN_FREE_BYTES = 1 << 30
+"""With less room on the disk no further segment is begun: journals and the database need it more."""
 MARK_EVENTS = 1_000
 """After so many events the state of the stage is noted."""
 
@@ -55,10 +58,17 @@ class InputLog:
     """The log of one life, written by its runner. ``path`` is what its segments are named after."""
 
     def __init__(
-        self, path: Path, stage: Stage, identity: Identity, *, segment_bytes: int = SEGMENT_BYTES, mark_events: int = MARK_EVENTS
+        self,
+        path: Path,
+        stage: Stage,
+        identity: Identity,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        mark_events: int = MARK_EVENTS,
+        min_free_bytes: int = MIN_FREE_BYTES,
     ) -> None:
         self._path, self._stage = path, stage
-        self._segment_bytes, self._mark_events = segment_bytes, mark_events
+        self._segment_bytes, self._mark_events, self._min_free_bytes = segment_bytes, mark_events, min_free_bytes
         self._encode = msgspec.msgpack.Encoder().encode
         self._senders: dict[tuple[str, str, str], int] = {}
         self._parts: list[bytes] = []
@@ -173,6 +183,8 @@ class InputLog:
     def _open_segment(self) -> None:
         self._segment += 1
         try:
+            if self._segment > 1 and shutil.disk_usage(self._path.parent).free < self._min_free_bytes:
+                raise OSError(f"less than {self._min_free_bytes:,} bytes are free")
             self._file = io.FileIO(open_private(self._segment_path(), os.O_RDWR | os.O_CREAT | os.O_TRUNC), "r+")
             self._file.write(INPUTS_MAGIC)
         except OSError as error:
@@ -198,7 +210,7 @@ def log_of(path: Path) -> tuple[str, int] | None:
 
 def leftovers(runs: Path, role: str) -> list[Path]:
     """The segments that killed processes of a role left as they were. Ask before a life opens its own."""
-    return sorted(runs.glob(f"*/inputs/*.{role}.*log.??????"))
+    return sorted(path for path in runs.glob(f"*/inputs/*.{role}.*log.??????") if path.is_file())
 
 
 class Packer:
