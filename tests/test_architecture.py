@@ -39,7 +39,7 @@ OUTSIDE = {
     "pipeline.fake_venue": {"starlette", "uvicorn", "websockets", "msgspec", "structlog"}
     | {"eth_abi", "eth_account", "eth_keys", "eth_utils"},
     "processes": {"click", "zmq", "filelock", "msgspec", "structlog"},
-    "polybot": {"click", "rich", "zmq", "filelock", "msgspec", "structlog", "pyarrow"},
+    "polybot": {"click", "rich", "zmq", "filelock", "msgspec", "structlog", "pyarrow", "bokeh"},
 }
 IMPURE = {"time", "random", "socket", "asyncio", "threading", "subprocess", "os"}
 DOMAIN = {"pipeline.market", "pipeline.strategy", "pipeline.trading"}

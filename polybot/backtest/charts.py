@@ -21,6 +21,8 @@ from polybot.backtest.look import ACCENT, ASK, BAD, BID, GOOD, INK, LINE, MODEL_
 from polybot.backtest.result import MarketResult, RunResult
 from polybot.backtest.series import band, dollars, is_bid, markouts, ms, oriented, queue_bins, quotes, sided, thin
 
+MOST_OF_A_MARKET = 1_000
+"""Points of one market: several are drawn."""
 TIME = "@at{%F %T}"
 _TOOLS = "xpan,xwheel_zoom,box_zoom,reset"
 
@@ -87,11 +89,16 @@ def equity(shown: RunResult, runs: Sequence[RunResult]) -> tuple[Any, Any]:
     return chart, below
 
 
-def price(shown: RunResult, market: MarketResult, x_range: Any) -> Any:
-    """The best prices of a market with our quotes and fills."""
-    chart = over_time(360, x_range)
+def price(shown: RunResult, market: MarketResult) -> Any:
+    """The best prices of a market with our quotes and fills, over the time in which it was traded."""
+    own_orders = [order for order in shown.orders if order.market == market.market]
+    first = min((order.placed_ns for order in own_orders), default=shown.played.start_ns)
+    last = max((order.ended_ns or shown.played.end_ns for order in own_orders), default=shown.played.end_ns)
+    edge = (last - first) // 40 + 1
+    chart = over_time(360, Range1d(start=ms(first - edge), end=ms(last + edge)))
     chart.yaxis.formatter = NumeralTickFormatter(format="0.000")
-    points = thin([point for point in market.points if point.bid_e6 is not None and point.ask_e6 is not None])
+    near = [point for point in market.points if first - edge <= point.ts_ns <= last + edge]
+    points = thin([point for point in near if point.bid_e6 is not None and point.ask_e6 is not None], MOST_OF_A_MARKET)
     source = ColumnDataSource(
         {
             "at": [ms(p.ts_ns) for p in points],
@@ -151,7 +158,7 @@ def inventory(market: MarketResult, x_range: Any) -> Any:
     """The net shares held of the market's first token."""
     chart = over_time(150, x_range)
     chart.yaxis.formatter = NumeralTickFormatter(format="0,0")
-    points = thin(market.points)
+    points = thin(market.points, MOST_OF_A_MARKET)
     data = {"at": [ms(p.ts_ns) for p in points], "held": [dollars(p.inventory_e6) for p in points], "zero": [0.0] * len(points)}
     source = ColumnDataSource(data)
     chart.varea_step(x="at", y1="zero", y2="held", source=source, step_mode="after", fill_color=ACCENT, fill_alpha=0.16)
@@ -234,21 +241,26 @@ def markout(runs: Sequence[RunResult], shown: RunResult) -> Any:
 def queue(shown: RunResult) -> Any:
     """Which part of our resting orders traded, by the shares that stood ahead of them."""
     bins = queue_bins(shown.orders)
-    names = [each.name for each in bins] or ["no order rested"]
-    chart = figure(height=290, sizing_mode="stretch_width", x_range=FactorRange(factors=names), tools="", toolbar_location=None)
+    names = [f"{each.name}\n{each.orders:,} orders" for each in bins]
+    chart = figure(
+        height=290,
+        sizing_mode="stretch_width",
+        x_range=FactorRange(factors=names or ["no order rested"]),
+        tools="",
+        toolbar_location=None,
+    )
     source = ColumnDataSource(
         {
-            "name": [each.name for each in bins],
+            "name": names,
             "rate": [each.rate for each in bins],
-            "orders": [each.orders for each in bins],
-            "text": [f"{each.rate * 100:.1f} % of {each.orders:,}" for each in bins],
+            "text": [f"{each.rate * 100:.1f} %" for each in bins],
         }
     )
     bars = chart.vbar(x="name", top="rate", width=0.66, color=ACCENT, fill_alpha=0.85, line_color=None, source=source)
     chart.text(
         x="name", y="rate", text="text", source=source, y_offset=-5, text_align="center", text_font_size="12px", text_color=INK
     )
-    _hover(chart, [bars], [("ahead", "@name shares"), ("orders", "@orders{0,0}"), ("filled", "@rate{0.0 %}")], "mouse")
+    _hover(chart, [bars], [("ahead", "@name"), ("filled", "@rate{0.0 %}")], "mouse")
     chart.y_range = Range1d(start=0, end=max((each.rate for each in bins), default=1.0) * 1.18 or 1.0)
     chart.yaxis.formatter = NumeralTickFormatter(format="0 %")
     chart.xgrid.grid_line_color = None

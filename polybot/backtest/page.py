@@ -19,7 +19,7 @@ from polybot.cli.output import Styled, show_dollars
 from polybot.cli.trading_words import short_id
 from polybot.coverage.told import show_length, show_moment
 
-MOST_MARKETS = 8
+MOST_MARKETS = 6
 MOST_TOKENS = 16
 MOST_RUNS = 200
 _HOSTS = re.compile(r"https?://(?:cdn\.jsdelivr\.net|maps\.googleapis\.com|cdn\.bokeh\.org)[^\"'`\s]*")
@@ -100,8 +100,8 @@ def _charts(shown: RunResult, runs: Sequence[RunResult]) -> dict[str, Any]:
     traded = _most_traded(shown)
     stack = []
     for number, market in enumerate(traded):
-        price = charts.price(shown, market, equity.x_range)
-        held = charts.inventory(market, equity.x_range)
+        price = charts.price(shown, market)
+        held = charts.inventory(market, price.x_range)
         price.name, held.name = f"price{number}", f"held{number}"
         price.visible = held.visible = number == 0
         stack += [price, held]
@@ -130,8 +130,9 @@ def _tokens(shown: RunResult) -> dict[str, str]:
 
 
 def _short(name: str) -> str:
-    first, slash, outcome = name.rpartition(" / ")
-    return f"{short_id(first) if ' ' not in first else first[:52]}{slash}{short_id(outcome)}"
+    """A name for a narrow place: ids are cut in their middle, sentences at their end."""
+    words = [short_id(part) if " " not in part else part if len(part) <= 60 else f"{part[:59]}…" for part in name.split(" / ")]
+    return " / ".join(words)
 
 
 def _name(shown: RunResult) -> str:

@@ -166,8 +166,13 @@ class RunResult(msgspec.Struct):
 
     @property
     def covered(self) -> float | None:
-        """The part of all token time in which a book could be traded on; None without books. For showing only."""
-        whole = sum(sum(token.times_ns.values()) for token in self.coverage)
+        """Of the time in which books were known and their markets not over, the part in which they could be traded on; None without any.
+
+        For showing only.
+        """
+        whole = sum(
+            ns for token in self.coverage for state, ns in token.times_ns.items() if state not in ("DEAD", "NOT_OBSERVED")
+        )
         good = sum(token.times_ns.get(state, 0) for token in self.coverage for state in ("VERIFIED", "QUIET", "UNVERIFIED"))
         return good / whole if whole else None
 

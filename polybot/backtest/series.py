@@ -12,7 +12,7 @@ from pipeline.base.units import ONE_E6
 from polybot.backtest.result import BacktestFill, BacktestOrder, MarketResult, RunResult
 
 MOST_POINTS = 1_600
-MOST_QUOTES = 3_000
+MOST_QUOTES = 2_000
 HORIZONS_MS = (0, 1_000, 10_000, 60_000)
 T = TypeVar("T")
 
