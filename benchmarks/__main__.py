@@ -10,7 +10,7 @@ import click
 
 from benchmarks.machine import Figure, Options, machine, report
 
-GROUPS = ("replay", "throughput", "latency", "hop", "verify")
+GROUPS = ("replay", "throughput", "latency", "fused", "hop", "verify", "memory", "startup")
 RESULTS = Path(__file__).parent / "results"
 
 

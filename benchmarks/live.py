@@ -81,9 +81,9 @@ def run_live(
     with tempfile.TemporaryDirectory(prefix="polybot-bench-") as folder:
         place = Path(folder)
         waits = place / "waits.json"
-        os.environ.update({"PYTHONPYCACHEPREFIX": str(_bytecode()), WAITS: str(waits)})
+        os.environ.update({"PYTHONPYCACHEPREFIX": str(bytecode()), WAITS: str(waits)})
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        config = _config(place, values or {})
+        config = config_in(place, values or {})
         session = new_session_id()
         tape = paced_tape(int(rate * (seconds + SETTLE_S + START_LIMIT_S / 3)))
         listed = read_procfile(find_procfile(PROCFILE_DEMO))
@@ -118,7 +118,8 @@ def run_live(
         )
 
 
-def _config(place: Path, values: Mapping[str, Mapping[str, Any]]) -> Config:
+def config_in(place: Path, values: Mapping[str, Mapping[str, Any]]) -> Config:
+    """The settings of a run in a folder of its own: the offline venue on a free port, and `values` by section."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -134,7 +135,7 @@ def _config(place: Path, values: Mapping[str, Mapping[str, Any]]) -> Config:
     return load_config(DEFAULTS).with_values(settings, "benchmark")
 
 
-def _bytecode() -> Path:
+def bytecode() -> Path:
     """Where byte code is kept between runs, so that starts cost what they cost the second time."""
     return Path(tempfile.gettempdir()) / "polybot-bench-bytecode"
 

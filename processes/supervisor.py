@@ -39,9 +39,8 @@ from processes.health_file import Health, RoleHealth, SessionState, write_health
 from processes.options import SESSION, SUPERVISED, process_options, role_lock
 from processes.orphans import end_orphans
 from processes.procfile import PROCFILE, RoleCommand, find_procfile, read_procfile
-from processes.role_life import LifeRules, RoleLife
-from processes.role_status import RoleStatus as RoleStatus
-from processes.role_status import Told
+from processes.role_life import LifeRules, RoleLife, Told
+from processes.role_life import RoleStatus as RoleStatus
 from processes.runs import prune_archive, prune_runs, run_folder
 from processes.stop_signals import StopSignals
 from processes.stopping import StopReport, stop_in_order

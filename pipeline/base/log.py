@@ -7,10 +7,15 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any, TextIO
 
-import structlog
+# structlog imports rich where it is installed, for tracebacks that are printed plainly here: a third of what a process needs to start.
+sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+import structlog  # noqa: E402
 
-from pipeline.base.printable import printable
-from pipeline.base.redaction import redacted, redacted_fields
+if sys.modules["rich"] is None:
+    del sys.modules["rich"]
+
+from pipeline.base.printable import printable  # noqa: E402
+from pipeline.base.redaction import redacted, redacted_fields  # noqa: E402
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 

@@ -7,6 +7,7 @@ import time
 from contextlib import ExitStack
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +18,6 @@ from pipeline.base.log import set_up_logging
 from pipeline.base.units import NS_PER_MS, NS_PER_S
 from pipeline.bus.topology import GATEWAY, SUPERVISOR
 from polybot.cli.live_model import PipelineModel
-from polybot.cli.live_view import LiveView, death_lines, plain_line
 from polybot.cli.onlooker import Onlooker
 from polybot.cli.options import config_option
 from polybot.cli.up_plan import Asked, UpPlan, plan_up
@@ -26,6 +26,9 @@ from processes.child_output import FileOutput, role_stream
 from processes.options import new_session_id
 from processes.stop_signals import StopSignals
 from processes.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from polybot.cli.live_view import LiveView
 
 _WATCHED = ("universe", "book", "exec")
 _TURN_MS = 50
@@ -128,6 +131,9 @@ class Session:
                 with supervisor, Onlooker(_WATCHED, settings.bus) as look:
                     try:
                         with ExitStack() as screen:
+                            # Only here, as the processes start meanwhile.
+                            from polybot.cli.live_view import LiveView
+
                             view = screen.enter_context(LiveView(self.plan.title)) if self._live else None
                             self._watch(supervisor, look, view, told)
                     finally:
@@ -150,13 +156,17 @@ class Session:
             raise failure
 
     def _watch(self, supervisor: Supervisor, look: Onlooker, view: LiveView | None, told: StopSignals) -> None:
-        shown_ns = 0
+        from polybot.cli.live_view import death_lines, plain_line
+
+        shown_ns, had_books = 0, False
         every_ns = _PLAIN_NS if view is None else _DRAW_NS
         while not told.requests:
             supervisor.step(_TURN_MS)
             for arrival in look.receive(0):
                 self.model.on_message(arrival.message)
             now_ns = monotonic_ns()
+            if view is not None and not had_books and self.model.trusted:
+                shown_ns, had_books = 0, True
             if self._duration_ns is not None and now_ns - self._began_ns >= self._duration_ns:
                 return
             if now_ns - shown_ns < every_ns:

@@ -51,5 +51,5 @@ def test_a_missing_file_is_refused(tmp_path):
 def test_the_demo_adds_the_fake_venue_to_the_six():
     six = [command.role for command in read_procfile(find_procfile(PROCFILE))]
     demo = [command.role for command in read_procfile(find_procfile(PROCFILE_DEMO))]
-    assert six == ["writer", "executor", "strategy", "book_builder", "gateway", "scheduler"]
+    assert six == ["scheduler", "gateway", "book_builder", "writer", "executor", "strategy"]
     assert demo == ["fake_venue", *six]

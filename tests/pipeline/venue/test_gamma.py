@@ -259,8 +259,8 @@ def test_a_universe_that_nothing_fits_is_an_error_that_says_why():
 def test_the_edge_waits_and_asks_again_and_then_answers_with_the_error():
     with host(lambda path, query: (500, {})) as url:
         answers, waits = ask_edge(url, UniverseSection(), times=2)
-    assert [told.error for told in answers] == [f"{url}: no catalogue there: HTTP 500, asked 4 times"] * 2
-    assert len(waits) == 6
+    assert [told.error for told in answers] == [f"{url}: no catalogue there: HTTP 500, asked 8 times"] * 2
+    assert len(waits) == 14
     assert waits[0] < waits[1] < waits[2]
 
 

@@ -119,7 +119,7 @@ def test_the_origin_of_a_planned_value_is_the_command(config):
 
 def test_fused_puts_one_process_in_the_place_of_four_started_as_they_are(config):
     plan = plan_up(Asked(fused=True), config, "s1")
-    assert [command.role for command in plan.commands] == ["fake_venue", "writer", "fused", "scheduler"]
+    assert [command.role for command in plan.commands] == ["fake_venue", "scheduler", "fused", "writer"]
     assert plan.commands[2].argv[1:] == ("-m", "processes.fused", "--venue", "fake")
 
 
