@@ -50,7 +50,7 @@ BULK: Final[frozenset[type[Message]]] = frozenset({*STREAM["feed"].carries, Book
 """What a stage says most of: of these only the hash is kept, of everything else the message itself."""
 
 _NAME = re.compile(r"(?P<run_id>.+)\.log\.(?P<number>\d{6})(?:\.gz)?")
-_PATIENCE_S = 2.0
+_PATIENCE_S = 0.5
 _BUFFER_BYTES = 1 << 18
 
 
@@ -165,12 +165,12 @@ class InputLog:
         self._parts.append(self._encode((END, 0)))
         self.flush()
 
-    def close(self) -> None:
-        """Close the file; compressing it is waited for, a moment."""
+    def close(self, patience_s: float = _PATIENCE_S) -> None:
+        """Close the file; that it is compressed is waited for, so long."""
         self.flush()
         if self._file is not None:
             self._close_segment()
-        self._packer.close()
+        self._packer.close(patience_s)
 
     def _drop(self) -> None:
         if self._file is not None:
@@ -227,11 +227,11 @@ class Packer:
             self._thread.start()
         self._jobs.put(path)
 
-    def close(self) -> None:
-        """Wait a moment for what is under way; what is not done is done by the next life of the role."""
+    def close(self, patience_s: float) -> None:
+        """Wait so long for what is under way; what is not done is done by the next life of the role."""
         if self._thread is not None:
             self._jobs.put(None)
-            self._thread.join(_PATIENCE_S)
+            self._thread.join(patience_s)
 
     def _work(self) -> None:
         while (path := self._jobs.get()) is not None:

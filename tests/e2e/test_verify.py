@@ -65,7 +65,7 @@ def test_ten_minutes_with_kills_now_and_then_say_the_same_again(up, program, tmp
     placed = pipeline.model.placed
     pipeline.until(lambda: pipeline.model.placed > placed, 30, "orders after the last kill")
     pipeline.send(signal.SIGINT)
-    assert pipeline.wait(15) == 0, pipeline.said
+    assert pipeline.wait(60) == 0, pipeline.said
     told = _verified(program, pipeline, seconds=600)
     print(f"{kills} kills, {len(told['lives'])} lives: {told['inputs']:,} inputs, {told['decisions']:,} decisions")
     assert told["identical"], told

@@ -22,6 +22,7 @@ from pipeline.messages.control import BookWanted
 from pipeline.messages.market import VenueTrade
 
 IDENTITY = Identity("s", "s.gateway.1", "gateway")
+PATIENCE_S = 30.0
 
 
 def wanted(number: int) -> BookWanted:
@@ -93,7 +94,7 @@ def live(folder: Path, events: int, *, stop: bool = True, **options: int) -> lis
     if stop:
         turns.stop(events)
         own.end()
-    own.close()
+    own.close(PATIENCE_S)
     return said
 
 
@@ -167,7 +168,7 @@ def test_what_a_killed_life_left_is_compressed_by_the_next(tmp_path: Path) -> No
     assert leftovers(tmp_path / "runs", "gateway") == [folder / "s.gateway.1.log.000001"]
     assert leftovers(tmp_path / "runs", "executor") == []
     later = tmp_path / "runs" / "t" / "inputs"
-    InputLog(later / "t.gateway.2.log", Echo(), Identity("t", "t.gateway.2", "gateway")).close()
+    InputLog(later / "t.gateway.2.log", Echo(), Identity("t", "t.gateway.2", "gateway")).close(PATIENCE_S)
     assert [path.name for path in folder.iterdir()] == ["s.gateway.1.log.000001.gz"]
     result = replay_life(the_life(folder), lambda head: Echo())
     assert result is not None
