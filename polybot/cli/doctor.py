@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.base.errors import BadInput
 from polybot.cli.options import config_option, json_option
 from polybot.cli.output import Styled, print_json, print_table
 from polybot.doctor.finding import Status
@@ -37,6 +38,8 @@ def command(db_url: str | None, state_dir: Path | None, offline: bool, as_json: 
     """
     from polybot.doctor.examine import examine
 
+    if state_dir is not None and not state_dir.is_dir():
+        raise BadInput(f"--state-dir {state_dir}: there is no such folder")
     findings = examine(config_path, state_dir, db_url, offline)
     counts = Counter(finding.status for finding in findings)
     if as_json:

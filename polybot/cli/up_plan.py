@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.base.clock import monotonic_ns
 from pipeline.base.config import Config
 from pipeline.base.errors import BadInput, DatabaseBusy, PortInUse
-from pipeline.base.settings import VENUE_NAMES
+from pipeline.base.settings import VENUE_NAMES, Settings
 from pipeline.base.units import NS_PER_S
 from pipeline.bus.topology import GATEWAY, SUPERVISOR, WRITER
 from processes.dependencies import FUSED, PLAYS
@@ -92,6 +92,8 @@ def plan_up(asked: Asked, config: Config, session_id: str) -> UpPlan:
     if db_url is not None:
         values["db"] = {"url": db_url}
     planned = config.with_values(values, ORIGIN)
+    if planned.settings.execution.relayer == "clob":
+        _check_account(planned.settings)
     _check_database(planned.settings.db.url, state_dir)
     commands = read_procfile(asked.procfile or find_procfile(PROCFILE_DEMO if venue == "fake" else PROCFILE))
     if asked.fused:
@@ -170,6 +172,13 @@ def _is_free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _check_account(settings: Settings) -> None:
+    """Refuse to sign orders for a venue beyond this machine, without what signing needs, or with keys that do not fit."""
+    from pipeline.venue.relayers import clob_relayer
+
+    clob_relayer(settings)
 
 
 def _check_database(url: str, state_dir: Path) -> None:

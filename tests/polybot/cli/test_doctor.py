@@ -86,6 +86,7 @@ def test_it_reads_as_a_table_for_people(place):
 
 def test_a_setting_that_is_wrong_is_a_problem_with_file_and_field_and_exit_code_1(place):
     place.config.write_text("[bus]\nheartbeat_ms = 'often'\n")
+    place.state_dir.mkdir()
     code, found = place.findings("--state-dir", str(place.state_dir), "--db-url", place.db_url)
     assert code == 1
     ((status, text),) = found["config"]
@@ -93,7 +94,7 @@ def test_a_setting_that_is_wrong_is_a_problem_with_file_and_field_and_exit_code_
     assert text.startswith(f"{place.config}: [bus] heartbeat_ms = 'often'")
 
 
-@pytest.mark.parametrize("options", [("--db-url", "postgresql://h/d"), ("--config", "nowhere")])
+@pytest.mark.parametrize("options", [("--db-url", "postgresql://h/d"), ("--config", "nowhere"), ("--state-dir", "nowhere")])
 def test_what_is_not_there_is_bad_input(place, options):
     shown = place.doctor(*options)
     assert shown.exit_code == 2

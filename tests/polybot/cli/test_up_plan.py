@@ -150,3 +150,13 @@ def test_a_database_that_another_process_writes_to_is_refused_by_pid_but_for_an_
         state_dir.mkdir()
         (state_dir / "writer.pid").write_text(f"{os.getpid()}\n")
         assert plan_up(Asked(db_url=url), config, "s2").session_id == "s2"
+
+
+def test_signed_orders_for_a_venue_beyond_this_machine_are_refused_before_anything_is_started(config):
+    signing = config.with_values({"execution": {"relayer": "clob"}}, "test")
+    assert plan_up(Asked(), signing, "s1").config.settings.execution.relayer == "clob"
+    with pytest.raises(BadInput, match="only to a venue on this machine"):
+        plan_up(Asked(venue="polymarket"), signing, "s2")
+    wrong = signing.with_values({"secrets": {"private_key": "0x12"}}, "test")
+    with pytest.raises(BadInput, match="private_key"):
+        plan_up(Asked(), wrong, "s3")
