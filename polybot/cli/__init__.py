@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pipeline.base.errors import Interrupted, PolybotError
+from pipeline.base.errors import BadInput, Interrupted, PolybotError
 from pipeline.base.printable import printable
 from polybot.cli.contents import COMMANDS, HEADINGS, Row
 
@@ -39,12 +39,21 @@ class Contents(click.Group):
             with formatter.section(heading):
                 formatter.write_dl([(row.name.ljust(width), row.help) for row in self.rows.values() if row.heading == heading])
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the options before the command."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.UsageError as error:
+            raise _in_one_line(error) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; Ctrl-C is an error like others, for commands that do not take it as their normal end."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise Interrupted("interrupted") from None
+        except click.UsageError as error:
+            raise _in_one_line(error) from None
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; what Polybot refuses is one line on standard error and the error's exit code."""
@@ -53,6 +62,15 @@ class Contents(click.Group):
         except PolybotError as error:
             click.echo(f"polybot: {printable(str(error))}", err=True)
             sys.exit(error.exit_code)
+
+
+def _in_one_line(error: click.UsageError) -> Exception:
+    """An option or argument that cannot be used is refused like everything else; no argument at all still shows the help."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error
+    words = error.ctx.command_path.split()[1:] if error.ctx is not None else []
+    path = " ".join(["polybot", *words])
+    return BadInput(f"{' '.join(error.format_message().split()).rstrip('.')}; `{path} --help` explains it")
 
 
 @click.group(

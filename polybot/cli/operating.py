@@ -10,7 +10,7 @@ import zmq
 from filelock import FileLock, Timeout
 
 from pipeline.base.config import Config
-from pipeline.base.errors import PolybotError
+from pipeline.base.errors import BadInput, PolybotError
 from pipeline.base.halt_file import HaltWord, write_halt
 from pipeline.base.settings import BusSection
 from pipeline.bus.stage import Identity
@@ -81,8 +81,19 @@ class Outcome:
 def say(config: Config, word: Halt | Resume, patience_s: float = PATIENCE_S) -> Outcome:
     """Leave a halt or a resumption in the state directory, and tell a running executor.
 
-    A halt that cancels is waited for until no order is open. Raises Unconfirmed if the executor does not answer in time.
+    A halt that cancels is waited for until no order is open. Raises Unconfirmed if the executor does not answer in time, and BadInput for
+    a state directory that cannot be written to.
     """
+    try:
+        return _said(config, word, patience_s)
+    except OSError as error:
+        place = config.settings.bus.state_dir
+        raise BadInput(
+            f"{place}: cannot be used as a state directory: {error.strerror or error}; give another --state-dir"
+        ) from None
+
+
+def _said(config: Config, word: Halt | Resume, patience_s: float) -> Outcome:
     bus = config.settings.bus
     state_dir = Path(bus.state_dir)
     halted = isinstance(word, Halt)

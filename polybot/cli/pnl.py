@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import click
 
 from pipeline.base.units import format_e6
+from pipeline.messages.orders import Mode
 from pipeline.store.open import open_store
 from pipeline.store.pnl import Books, read_books
 from pipeline.trading.pnl import LATER_MS, MINUTE_MS, Attribution, Key
@@ -17,7 +20,7 @@ _BY_MARKET = ("strategy", "mode", "market", "trades", "spread", "adverse 60 s", 
 
 @click.command()
 @click.option("--by-market", is_flag=True, help="One line a market.")
-@click.option("--mode", metavar="MODE", help="Only trades of this mode: paper, fake, replay or live.")
+@click.option("--mode", type=click.Choice(get_args(Mode)), help="Only trades of this mode.")
 @click.option("--strategy", metavar="NAME", help="Only this strategy.")
 @json_option
 @config_option

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from pipeline.base.config import load_config
 from pipeline.base.units import e6_of_decimal, format_e6
 from pipeline.messages.market import Market
+from pipeline.messages.orders import Mode
 from pipeline.store.markets import stored_markets
 from pipeline.store.open import open_store
 from pipeline.store.pnl import Account, Books, read_books
@@ -25,7 +27,7 @@ _RISK = ("strategy", "mode", "event", "markets", "at most one Yes", "complete se
 
 @click.command()
 @click.option("--all", "show_all", is_flag=True, help="Also what was held once.")
-@click.option("--mode", metavar="MODE", help="Only positions of this mode: paper, fake, replay or live.")
+@click.option("--mode", type=click.Choice(get_args(Mode)), help="Only positions of this mode.")
 @click.option("--strategy", metavar="NAME", help="Only this strategy.")
 @json_option
 @config_option
