@@ -56,8 +56,11 @@ class Parts:
 
 
 def build(config: Config, session_id: str) -> Parts:
-    """The four roles that a configuration describes. Raises BadInput, as they do."""
-    feed = gateway(config, session_id)
+    """The four roles that a configuration describes. Raises BadInput, as they do.
+
+    The gateway keeps no copy of the books, which a book builder that starts again would ask for: they start again together.
+    """
+    feed = gateway(config, session_id, mirror=False)
     parts = (
         Part(executor(config), edges_of(config)),
         Part(strategy(config, session_id)),

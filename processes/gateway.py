@@ -321,9 +321,10 @@ class Plan:
     close: Callable[[], None] = lambda: None
 
 
-def build(config: Config, session_id: str) -> Plan:
+def build(config: Config, session_id: str, *, mirror: bool = True) -> Plan:
     """The gateway that ``[venue] name`` asks for. Raises BadInput for a recording that cannot be used.
 
+    Without ``mirror`` it cannot answer a book builder that starts again while it goes on.
     What comes live is recorded under ``<state_dir>/runs/<session_id>/recording``.
     """
     settings = config.settings
