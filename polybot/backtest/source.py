@@ -27,7 +27,6 @@ from pipeline.recording.source import FrameSource, open_frames
 from polybot.backtest.pairs import TokenSurvey
 from polybot.backtest.parquet_rows import is_parquet, parquet_messages
 from polybot.backtest.samples import is_samples, sampled_markets, sampled_messages
-from polybot.composition import generic_market, sha256_of
 
 EPOCH_NS = 1_577_836_800_000_000_000
 """When a file begins that tells no time at all (2020-01-01): a run must not depend on today."""
@@ -132,6 +131,8 @@ def _stored(db_url: str) -> Input:
 
 
 def _ready_made(path: Path, columns: Columns | None) -> Input:
+    from polybot.composition import sha256_of
+
     digest = sha256_of(path)
     if is_parquet(path):
         tokens = TokenSurvey()
@@ -141,6 +142,8 @@ def _ready_made(path: Path, columns: Columns | None) -> Input:
 
 
 def _frames(path: Path, market: str, outcome: str, columns: Columns | None) -> Input:
+    from polybot.composition import sha256_of
+
     source = open_frames(path, market=market, columns=columns, start_ns=EPOCH_NS)
     digest = sha256_of(path)
     if source.kind == "recording":
@@ -170,6 +173,8 @@ _words = msgspec.json.Decoder(_Words)
 
 def _generic(source: FrameSource, digest: str, word: str, outcome: str, given: bool) -> Input:
     """The markets that the lines name; what names none is ``word``. A market that was given is the only one."""
+    from polybot.composition import generic_market
+
     found: dict[str, dict[str, None]] = {}
     lines = 0
     for msg in source.messages():
