@@ -18,7 +18,7 @@ from pipeline.bus.stage import Stage
 from pipeline.bus.topology import STRATEGY, STREAM
 from pipeline.bus.turns import Turns
 from pipeline.messages import Message
-from pipeline.messages.records import OrderIntent
+from pipeline.messages.records import Checkpoint, OrderIntent
 
 DECISIONS = frozenset(STREAM["command"].carries)
 DURABLE = frozenset(STREAM["persist.durable"].carries)
@@ -55,7 +55,9 @@ class Divergence:
 
 @dataclass(slots=True)
 class LifeResult:
-    """What one life amounts to. ``durable`` are the records that it said; the first ``safe`` of them must be in the journal."""
+    """What one life amounts to. ``durable`` are the records that it said; the first ``safe`` of them must be in the journal, and no
+    ``checkpoints`` but these.
+    """
 
     head: Head
     inputs: int = 0
@@ -70,6 +72,7 @@ class LifeResult:
     divergence: Divergence | None = None
     faults: list[str] = field(default_factory=list)
     durable: list[bytes] = field(default_factory=list)
+    checkpoints: list[bytes] = field(default_factory=list)
     safe: int = 0
 
 
@@ -183,6 +186,8 @@ class _Again:
             if kind in DURABLE:
                 result.durable.append(data)
                 result.intents += kind is OrderIntent
+            elif kind is Checkpoint:
+                result.checkpoints.append(data)
             result.decisions += kind in DECISIONS
         result.messages += len(heard)
         if said is None and is_last:

@@ -87,25 +87,30 @@ def parsed(params: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What the journals hold of a session: the records of each run, in order, and the signed orders by their id."""
+    """What the journals hold of a session: the records and the checkpoints of each run, in order, and the signed orders by their id."""
 
     records: dict[str, list[bytes]]
     intents: dict[str, OrderIntent]
+    checkpoints: dict[str, list[bytes]]
 
 
 def recorded(session: Session) -> Recorded:
     """Read it, archived segments included. A run of which nothing is left has no entry."""
     records: dict[str, dict[int, bytes]] = {}
     intents: dict[str, OrderIntent] = {}
+    checkpoints: dict[str, list[bytes]] = {}
     for base in journals(session.state_dir):
         for path in files_of(session.state_dir, base):
-            for entry in read_segment(path).entries:
+            segment = read_segment(path)
+            if segment.checkpoint is not None and segment.head is not None:
+                checkpoints.setdefault(segment.head.run_id, []).append(_encode(segment.checkpoint))
+            for entry in segment.entries:
                 message = decode(DURABLE, entry.frame).message
                 if isinstance(message, OrderIntent):
                     intents[message.client_order_id] = message
                 if entry.run_id.partition(".")[0] == session.id:
                     records.setdefault(entry.run_id, {})[entry.seq] = _encode(message)
-    return Recorded({run_id: [found[seq] for seq in sorted(found)] for run_id, found in records.items()}, intents)
+    return Recorded({run_id: [found[seq] for seq in sorted(found)] for run_id, found in records.items()}, intents, checkpoints)
 
 
 def _role(run_id: str) -> str:

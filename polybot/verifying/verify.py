@@ -96,6 +96,8 @@ def _compare(result: LifeResult, journal: Recorded, faults: list[str]) -> int:
         faults.append(f"{run_id}: its journal holds {len(there)} records; here it said {len(here)}")
     elif len(there) < result.safe:
         faults.append(f"{run_id}: its journal holds {len(there)} records of the {result.safe} that it said before its end")
+    if not set(journal.checkpoints.get(run_id, ())) <= set(result.checkpoints):
+        faults.append(f"{run_id}: its journal has a checkpoint that it did not make here")
     for number, (was, is_) in enumerate(zip(there, here, strict=False), 1):
         if was != is_:
             faults.append(f"{run_id}: record {number} of its journal is not the one that it said here")
