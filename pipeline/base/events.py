@@ -24,6 +24,7 @@ SNAPSHOT_FAILED = "snapshot_failed"
 SNAPSHOT_BUDGET_SPENT = "snapshot_budget_spent"
 RECORDING_ROTATED = "recording_rotated"
 RECORDING_INDEX_REPLACED = "recording_index_replaced"
+RECORDING_NOT_PACKED = "recording_not_packed"
 FEED_ENDED = "feed_ended"
 
 BOOK_RESYNCED = "book_resynced"

@@ -17,12 +17,13 @@ from typing import Literal
 import msgspec
 
 from pipeline.base.errors import BadInput
-from pipeline.recording.lines import decode_line
+from pipeline.recording.lines import Nanoseconds, decode_line
 
 INDEX_FILE = "index.json"
 FORMAT = 1
 CHUNK = 1024 * 1024
 BROKEN = (EOFError, zlib.error, OSError)
+_NAME = re.compile(r"\d{6}\.jsonl(\.gz)?", re.ASCII)
 _HEAD = re.compile(rb'\{"kind":"([a-z_]{1,16})","ts_ns":(\d{1,19})[,}]')
 
 
@@ -38,8 +39,8 @@ class Segment(msgspec.Struct, frozen=True, omit_defaults=True):
     lines_sha256: str
     lines_bytes: int
     kinds: dict[str, int]
-    first_ns: int = 0
-    last_ns: int = 0
+    first_ns: Nanoseconds = 0
+    last_ns: Nanoseconds = 0
     torn: bool = False
 
     @property
@@ -54,8 +55,8 @@ class Made(msgspec.Struct, frozen=True, omit_defaults=True):
     by: Literal["cut", "merge", "convert"]
     sources: tuple[str, ...]
     text: str = ""
-    from_ns: int = 0
-    to_ns: int = 0
+    from_ns: Nanoseconds = 0
+    to_ns: Nanoseconds = 0
     market_ids: tuple[str, ...] = ()
 
 
@@ -153,6 +154,9 @@ def read_index(folder: Path) -> Index:
         raise BadInput(f"{file}: not the index of a recording: {error}; remove it to read without checksums") from None
     if found.format > FORMAT:
         raise BadInput(f"{file}: is of format {found.format}, and this version knows {FORMAT}; update Polybot")
+    for segment in found.segments:
+        if not _NAME.fullmatch(segment.file):
+            raise BadInput(f"{file}: {segment.file!r} is no name of a segment; remove the index to read without checksums")
     return found
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -18,14 +18,16 @@ from pipeline.messages.market import BadFeedFrame, LinkState
 
 Kind = Literal["ws_in", "ws_out", "rest", "link", "refused", "resumed"]
 
+Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a line holds; times in nanoseconds. Bytes that are not UTF-8 are in ``base64`` instead of ``text``."""
 
     kind: Kind
-    ts_ns: int
+    ts_ns: Nanoseconds
     link: str = ""
-    mono_ns: int = 0
+    mono_ns: Nanoseconds = 0
     text: str | None = None
     base64: str | None = None
     state: LinkState | None = None

@@ -13,7 +13,7 @@ import msgspec
 from pipeline.base.errors import BadInput
 from pipeline.recording.index import Made, read_index, write_index
 from pipeline.recording.markets import RecordedMarkets, write_markets
-from pipeline.recording.writer import RecordingWriter
+from pipeline.recording.writer import RecordingWriter, segments_of
 
 
 @contextmanager
@@ -74,4 +74,6 @@ def new_recording(
         if recorded.markets or recorded.venue:
             write_markets(part, recorded)
         index = read_index(part)
+        if len(index.segments) != len(segments_of(part)):
+            raise BadInput(f"{out}: cannot be written whole; is there room?")
         write_index(part, msgspec.structs.replace(index, made=(*earlier, made()), origins=origins or index.origins))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -44,13 +45,15 @@ class Survey:
             self.dropped += 1
 
 
-def survey(recording: Recording) -> Survey:
-    """Read the whole recording for what it says of itself. Times never step back."""
+def survey(recording: Recording, shown: Callable[[int], None] = lambda done: None) -> Survey:
+    """Read the whole recording for what it says of itself. Times never step back. ``shown`` hears how many lines were read."""
     found = Survey()
     left_out = 0
     for line, where in recording.lines():
         left_out = _note_left_out(recording, found, left_out)
         found.lines += 1
+        if not found.lines & 0xFFF:
+            shown(found.lines)
         if line.kind == "resumed":
             if found.last_ns and line.ts_ns > found.last_ns:
                 found.stopped.append((found.last_ns, line.ts_ns))

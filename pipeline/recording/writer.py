@@ -6,6 +6,7 @@ segments goes on with the next number; it never appends to what another run left
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import os
@@ -150,7 +151,12 @@ class RecordingWriter:
                     self._compressing = None
                     return
                 path, counted = self._waiting.pop(0)
-            finish_segment(path, counted)
+            try:
+                finish_segment(path, counted)
+            except OSError as error:  # the lines are safe in the plain segment, which the next recorder packs
+                with contextlib.suppress(OSError):
+                    path.with_name(path.name.split(".")[0] + UNFINISHED).unlink(missing_ok=True)
+                get_logger().warning(events.RECORDING_NOT_PACKED, segment=str(path), reason=error.strerror or str(error))
 
 
 def ending_of(last: Path) -> str:

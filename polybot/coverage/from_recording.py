@@ -108,7 +108,7 @@ def cover_recording(
     """
     word = market_id or path.name.split(".")[0]
     source = open_frames(path, market=word, columns=columns)
-    told = survey(Recording(path)) if source.kind == "recording" else Survey()
+    told = survey(Recording(path), lambda done: shown(done, None)) if source.kind == "recording" else Survey()
     span, heard = _Span(shown, told.lines or None), _Heard()
     gateway = Gateway(market=_generic_market(source, word), mirror=False, strict=source.strict)
     builder = BookBuilder(publish_tops=False, resync=told.answers > 0, staleness_ms=settings.ingestion.staleness_ms)

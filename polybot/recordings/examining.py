@@ -82,7 +82,7 @@ def examine(path: Path, settings: Settings, *, market: str = "", shown: Shown = 
     source = open_frames(path, market=market or path.name.split(".")[0])
     found = Examined(path, source.kind, source.venue)
     if source.kind == "recording":
-        _tell(found, Recording(path))
+        _tell(found, Recording(path), shown)
     else:
         found.bytes = path.stat().st_size
         with open_bytes(path) as stream:
@@ -98,9 +98,9 @@ def examine(path: Path, settings: Settings, *, market: str = "", shown: Shown = 
     return found
 
 
-def _tell(found: Examined, recording: Recording) -> None:
+def _tell(found: Examined, recording: Recording, shown: Shown) -> None:
     """What a recording knows of itself."""
-    told = survey(recording)
+    told = survey(recording, lambda done: shown(done, None))
     found.told, found.told_left_out = told.notes, told.dropped
     folder = recording.path if recording.path.is_dir() else recording.path.parent
     wanted = None if recording.path.is_dir() else recording.path.name.partition(".")[0]
@@ -132,7 +132,11 @@ def _count(found: Examined, lines: Iterator[Line], shown: Shown) -> None:
             seconds[line.ts_ns // NS_PER_S] += 1
             found.frames[_kind_of(line.data)] += 1
     if found.kind == "recording":
-        found.unpacked_bytes = sum(len(text) for text, _ in Recording(found.path).texts())
+        known = [checked.known.lines_bytes for checked in found.segments if checked.known and checked.state == "verified"]
+        if len(known) == len(found.segments):
+            found.unpacked_bytes = sum(known)
+        else:
+            found.unpacked_bytes = sum(len(text) for text, _ in Recording(found.path).texts())
     found.rates = _rates(seconds, found.last_ns - found.first_ns)
 
 

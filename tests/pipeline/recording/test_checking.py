@@ -129,6 +129,25 @@ def test_an_index_that_is_none_is_refused_with_its_name_and_replaced_by_the_next
     assert states(tmp_path)[-1] == "verified"
 
 
+def test_an_index_that_names_a_file_elsewhere_is_refused(tmp_path: Path) -> None:
+    record(tmp_path)
+    text = (tmp_path / "index.json").read_text()
+    (tmp_path / "index.json").write_text(text.replace("000001.jsonl.gz", "../../000001.jsonl.gz"))
+    with pytest.raises(BadInput, match="is no name of a segment"):
+        read_index(tmp_path)
+
+
+def test_a_full_disk_while_packing_loses_no_line(tmp_path: Path) -> None:
+    writer = RecordingWriter(tmp_path)
+    writer.write(frame(1))
+    (tmp_path / "000001.jsonl.gz.tmp").mkdir()
+    writer.close()
+    (tmp_path / "000001.jsonl.gz.tmp").rmdir()
+    assert [line.ts_ns for line, _ in Recording(tmp_path).lines()] == [1] and states(tmp_path) == ["unfinished"]
+    RecordingWriter(tmp_path, started_ns=5).close()
+    assert states(tmp_path) == ["verified", "verified"]
+
+
 def test_an_index_of_a_later_format_is_refused(tmp_path: Path) -> None:
     record(tmp_path)
     (tmp_path / "index.json").write_text(json.dumps({"format": 2}))

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from pipeline.messages.control import BookWanted
-from pipeline.messages.edges import LinkEvent
 from pipeline.messages.market import BookSnapshot, MarketUniverse
 from pipeline.recording.lines import Line
 from pipeline.recording.markets import read_markets, write_markets
 from pipeline.recording.reader import Recording
 from pipeline.recording.writer import RecordingWriter
+from polybot.recordings.following import Follower
 from processes.book_builder import BookBuilder
 from processes.gateway import Gateway
 
@@ -86,6 +86,31 @@ def halved(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def healed(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Frames of one market are lost twice, which the next ones reveal; 2.6 s later the venue has been asked for its books, and answers."""
+    recording = Recording(plain)
+    lines = [line for line, _ in recording.lines()]
+    follower = Follower(recording.markets, "", answers=False)
+    busy = Counter(msgspec.json.decode(line.data)["market"] for line in lines if batches(line)).most_common(1)[0][0]
+    tokens = next(market.token_ids for market in recording.markets if market.market_id == busy)
+    changes = [line for line in lines if batches(line) and busy in (line.text or "")]
+    soon_missed = [one for one, two in pairwise(changes) if 0 < two.ts_ns - one.ts_ns < 100 * MS]
+    lost = (soon_missed[len(soon_missed) // 4], soon_missed[-1])
+    asked = [line.ts_ns + 2_600 * MS for line in lost]
+    found = []
+    for line in lines:
+        if asked and line.ts_ns > asked[0]:
+            ts_ns = asked.pop(0)
+            books = [entry for entry in msgspec.json.decode(follower.opening(ts_ns)[-1].data) if entry["asset_id"] in tokens]
+            text = msgspec.json.encode(books).decode()
+            found.append(Line(kind="rest", ts_ns=ts_ns, request="POST /books", status=200, text=text, token_ids=tokens))
+        follower.take(line, "")
+        if line not in lost:
+            found.append(line)
+    return write_lines(tmp_path_factory.mktemp("healed") / "healed", found, plain)
+
+
+@pytest.fixture(scope="session")
 def doubled(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two links that carry the same tokens."""
     lines = by_two_links(line for line, _ in islice(Recording(plain).lines(), LINES // 2))
@@ -96,7 +121,7 @@ def books_of(folder: Path, market: str = "") -> Books:
     """Every published book of a recording: when, whose, the venue's time, its levels, and how far it is trusted."""
     recording = Recording(folder)
     gateway = Gateway(market=market, mirror=False)
-    builder = BookBuilder(depth=1_000, resync=False)
+    builder = BookBuilder(depth=1_000, resync=any(line.kind == "rest" for line, _ in recording.lines()))
     found: Books = []
     if recording.markets:
         builder.handle(MarketUniverse(ts_ns=0, markets=recording.markets), 0)
@@ -106,7 +131,6 @@ def books_of(folder: Path, market: str = "") -> Books:
         for msg in told:
             if isinstance(msg, BookSnapshot):
                 found.append((msg.ts_ns, msg.token_id, msg.venue_ns, msg.bids, msg.asks, msg.state, msg.hash))
-            assert not isinstance(msg, BookWanted)
 
     for msg in recording.messages():
         now_ns = max(now_ns, msg.ts_ns)
@@ -140,14 +164,3 @@ def written() -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def bytes_of() -> Callable[[Path], bytes]:
     return texts
-
-
-@pytest.fixture(scope="session")
-def link_up() -> Callable[..., Line]:
-    """A link's line."""
-
-    def line(ts_ns: int, link: str, *token_ids: str, state: str = "up") -> Line:
-        event = LinkEvent(ts_ns=ts_ns, link_id=link, state=state, token_ids=token_ids)  # type: ignore[arg-type]
-        return Line(kind="link", ts_ns=event.ts_ns, link=event.link_id, state=event.state, token_ids=event.token_ids)
-
-    return line
