@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.base.units import format_e6
 from pipeline.store.rows import AuditRow
-from polybot.cli.trading_words import money_of, short_id, show_time
+from polybot.cli.trading_words import money_of, short_id, show_time, with_short_ids
 
 Names = Mapping[str, str]
 """Market id or token id -> what a person calls it."""
@@ -30,7 +30,7 @@ def page(audit: AuditRow, names: Names) -> list[str]:
         f"Plan {audit.plan_id} of {audit.strategy}, mode {audit.mode}",
         f"  {where}",
         f"  at        {show_time(audit.ts_ms)} UTC, {audit.duration_ms} ms from the decision to the last answer",
-        f"  why       {why or '-'}",
+        f"  why       {with_short_ids(why) or '-'}",
         f"  expected  {expected}",
         f"  outcome   {audit.outcome}",
         "  seen",
@@ -140,14 +140,14 @@ def _answer(ack: dict[str, Any]) -> str:
     if ack["action"] == "cancel" and ack["status"] == "matched":
         word = "too late, matched"
     filled = f" ({ack['filled']} filled)" if "filled" in ack else ""
-    reason = f": {ack['reason']}" if "reason" in ack else ""
+    reason = f": {with_short_ids(ack['reason'])}" if "reason" in ack else ""
     return f"{word} {ack['after_ms']}{filled}{reason}"
 
 
 def _ended(end: dict[str, Any], names: Names, label: str) -> list[str]:
     """How a plan of several legs ended, and what is left of each."""
     lines = [
-        f"ended       {end['status']} after {end['after_ms']} ms: {end['reason']}",
+        f"ended       {end['status']} after {end['after_ms']} ms: {with_short_ids(end['reason'])}",
         f"  result    {end['result']} USDC at the worst resolution covered{label}",
     ]
     for leg in end["legs"]:

@@ -13,7 +13,7 @@ from pipeline.store.rows import OpportunityRow
 from pipeline.store.trading import count_opportunities, list_opportunities
 from polybot.cli.options import config_option, json_option, stored_db_url_option
 from polybot.cli.output import Cell, Styled, print_json, print_table
-from polybot.cli.trading_words import short_id, show_time
+from polybot.cli.trading_words import short_id, show_time, with_short_ids
 
 _COLUMNS = ("time", "plan_id", "strategy", "kind", "market", "taken", "profit", "size", "legs", "reason")
 _COLOURS = {
@@ -70,7 +70,7 @@ def command(
     empty = f"No opportunities in {db_url}. `polybot up` brings some."
     if summary:
         cells: list[list[Cell]] = [
-            [name, kind, "taken" if got else "refused", count, why] for name, kind, got, why, count in counts
+            [name, kind, "taken" if got else "refused", count, with_short_ids(why)] for name, kind, got, why, count in counts
         ]
         print_table(_COUNTS, cells, empty=empty)
         return
@@ -81,7 +81,7 @@ def _as_cells(row: OpportunityRow) -> list[Cell]:
     told = (row.outcome or "taken") if row.taken else "refused"
     amounts: list[Cell] = [format_e6(row.expected_profit_e6), format_e6(row.size_e6), len(json.loads(row.legs or "[]"))]
     names: list[Cell] = [show_time(row.ts_ms), row.plan_id, row.strategy, row.kind, short_id(row.market_id)]
-    return [*names, Styled(told, _COLOURS.get(told, "")), *amounts, row.reason]
+    return [*names, Styled(told, _COLOURS.get(told, "")), *amounts, with_short_ids(row.reason)]
 
 
 def _as_object(row: OpportunityRow) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from pipeline.messages.orders import VENUE_MODES
@@ -26,6 +27,14 @@ def money_of(mode: str) -> str:
 def show_time(ts_ms: int) -> str:
     """UTC time to the millisecond."""
     return datetime.fromtimestamp(ts_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+_IDS = re.compile(r"\b(?:0x[0-9a-fA-F]{40,}|[0-9]{40,})\b")
+
+
+def with_short_ids(text: str) -> str:
+    """A sentence whose condition and token ids are cut in the middle."""
+    return _IDS.sub(lambda found: short_id(found.group()), text)
 
 
 def short_id(name: str) -> str:

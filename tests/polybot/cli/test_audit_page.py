@@ -14,6 +14,7 @@ from pipeline.store.open import open_store
 from pipeline.store.rows import AuditRow
 from pipeline.store.runs import Run, save_run
 from polybot.cli.audit_page import ids_in, page
+from polybot.cli.trading_words import with_short_ids
 
 TOKEN, MARKET = "615503" + "1" * 68 + "2575", "0xbb99" + "a" * 56 + "a931"
 NAMES = {TOKEN: "No of Di Dunn", MARKET: "Di Dunn"}
@@ -131,3 +132,12 @@ def test_names_are_those_of_the_catalogue(tmp_path: Path) -> None:
         assert names_of(conn, wanted) == NAMES | {"0x2": "Will it rain?"}
         assert names_of(conn, {"mkt-1", "mkt-1/yes", "5"}) == {"5": "Yes of Will it rain?"}
         assert names_of(conn, ()) == {}
+
+
+def test_ids_within_reasons_are_cut_too() -> None:
+    stale = f"book of {TOKEN} is stale: nothing has vouched for it in 40000 ms"
+    assert with_short_ids(stale) == "book of 615503…2575 is stale: nothing has vouched for it in 40000 ms"
+    assert with_short_ids(f"market {MARKET} takes no orders") == "market 0xbb99…a931 takes no orders"
+    assert with_short_ids("book of mkt-1/yes is STALE") == "book of mkt-1/yes is STALE"
+    ack = {"action": "place", "client_order_id": "o1", "status": "refused", "after_ms": 1, "reason": stale}
+    assert f"at the executor 13, refused 1: {with_short_ids(stale)}" in page(audit([place("o1")], [ack]), NAMES)[-1]
