@@ -77,7 +77,7 @@ def _orders(orders: list[dict[str, Any]], conn: sqlite3.Connection) -> list[str]
             VENUE_STATUS.get(order["status"], order["status"]),
         )
         here = (found["outcome_id"], found["side"], found["price_e6"], found["filled_e6"], found["status"])
-        if venue != here and not _failed_back(order, found):
+        if venue != here and not (_failed_back(order, found) or _spent(order, found)):
             told.append(f"order {found['client_order_id']}: {venue} at the venue, {here} here")
     for row in ours.values():
         if row["filled_e6"] or row["status"] not in ("rejected", "cancelled", "expired"):
@@ -88,6 +88,12 @@ def _orders(orders: list[dict[str, Any]], conn: sqlite3.Connection) -> list[str]
 def _failed_back(order: dict[str, Any], row: sqlite3.Row) -> bool:
     """Shares of a FAILED trade are taken back here; the venue's order keeps them as matched."""
     return bool(row["filled_e6"] < order["matched_e6"]) and order["status"] == "MATCHED" and row["status"] == "matched"
+
+
+def _spent(order: dict[str, Any], row: sqlite3.Row) -> bool:
+    """A purchase that takes is a budget of whole cents at the venue: that is spent, and a rest of the shares that we wanted is not kept."""
+    ours = (row["filled_e6"], row["order_type"], row["side"], row["status"])
+    return ours == (order["matched_e6"], order.get("order_type"), "BUY", "cancelled") and row["order_type"] in ("FAK", "FOK")
 
 
 def _trades(trades: list[dict[str, Any]], orders: list[dict[str, Any]], conn: sqlite3.Connection) -> list[str]:

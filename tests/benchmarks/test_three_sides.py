@@ -154,3 +154,15 @@ def test_a_failed_trade_that_is_taken_back_here_is_no_difference(tmp_path: Path)
     sides = Sides(tmp_path, (INTENT, ORDER, FILL, failed, replace(ORDER, filled_e6=0), reversing))
     sides.trades[0]["status"] = "FAILED"
     assert sides.differences() == []
+
+
+def test_a_budget_that_is_spent_but_for_shares_below_a_cent_is_no_difference_and_less_than_that_is(tmp_path: Path) -> None:
+    filled = 19_990_000
+    taken = replace(ORDER, order_type="FAK", post_only=False, filled_e6=filled, status="cancelled")
+    sides = Sides(tmp_path, (INTENT, taken, replace(FILL, size_e6=filled)))
+    sides.orders[0].update(matched_e6=filled, order_type="FAK")
+    sides.trades[0]["size_e6"] = filled
+    assert compare(sides.orders, sides.trades, sides.journal, sides.conn) == []
+    sides.orders[0]["matched_e6"] = filled - 1
+    (told,) = sides.differences()
+    assert told.startswith("order s-spread-1: ")
