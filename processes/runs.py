@@ -15,10 +15,10 @@ def run_folder(state_dir: Path, session_id: str) -> Path:
     return state_dir / "runs" / session_id
 
 
-def prune_runs(state_dir: Path, keep_days: int, now: datetime) -> list[str]:
+def prune_runs(state_dir: Path, keep_days: int, now: datetime, running: str = "") -> list[str]:
     """Delete the folders of sessions that began more than ``keep_days`` days before ``now`` (UTC); 0 keeps all.
 
-    Folders that are not named as a session are left alone. Call it while no session runs. Returns the names of the deleted.
+    Folders that are not named as a session are left alone, and so is that of the session that runs. Returns the names of the deleted.
     """
     if not keep_days:
         return []
@@ -26,7 +26,7 @@ def prune_runs(state_dir: Path, keep_days: int, now: datetime) -> list[str]:
     deleted = []
     for folder in sorted((state_dir / "runs").glob("*")):
         began = _began(folder.name)
-        if began is not None and began < oldest and folder.is_dir() and not folder.is_symlink():
+        if began is not None and began < oldest and folder.name != running and folder.is_dir() and not folder.is_symlink():
             shutil.rmtree(folder, ignore_errors=True)
             deleted.append(folder.name)
     return deleted

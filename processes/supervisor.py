@@ -49,6 +49,7 @@ from processes.supervised import Child
 _TURN_MS = 50
 _KILL_RESERVE_MS = 500
 _HEALTH_NS = 1_000 * NS_PER_MS
+_PRUNE_NS = 3_600_000 * NS_PER_MS
 _STALL_NS = 2_000 * NS_PER_MS
 """A supervisor that stood still for so long has heard nobody, and holds nobody's silence against him."""
 
@@ -98,6 +99,7 @@ class Supervisor:
         self._state: SessionState = "running"
         self._health_ns = 0
         self._stepped_ns = 0
+        self._prune_ns = 0
         self.stopped = StopReport()
         """How everything ended; filled by ``stop``."""
 
@@ -106,8 +108,7 @@ class Supervisor:
             private_folder(self.state_dir)
             opening.enter_context(role_lock(self.state_dir, SUPERVISOR))
             orphans = end_orphans(self.state_dir, self.config.settings.supervisor.stop_timeout_ms)
-            prune_runs(self.state_dir, self.config.settings.supervisor.runs_days, datetime.now(UTC))
-            prune_archive(self.state_dir, self.config.settings.supervisor.runs_days, datetime.now(UTC))
+            self._prune()
             self.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             for name, pid in orphans.items():
                 self._log.warning(events.ORPHAN_KILLED, child=name, pid=pid)
@@ -226,6 +227,15 @@ class Supervisor:
             if role.child is not None and (code := role.child.exit_code()) is not None:
                 self._bury(role, code, now_ns)
         self._attend(now_ns)
+        if now_ns >= self._prune_ns:
+            self._prune()
+
+    def _prune(self) -> None:
+        """Delete what past sessions left and is too old, now and in an hour again: a session may run for longer than it is kept."""
+        self._prune_ns = monotonic_ns() + _PRUNE_NS
+        days, now = self.config.settings.supervisor.runs_days, datetime.now(UTC)
+        prune_runs(self.state_dir, days, now, running=self.session_id)
+        prune_archive(self.state_dir, days, now)
 
     def _listen(self, timeout_ms: int) -> None:
         assert self._wires is not None

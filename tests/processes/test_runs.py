@@ -25,6 +25,13 @@ def test_zero_days_keeps_all(tmp_path):
     assert prune_runs(tmp_path / "nowhere", 14, NOW) == []
 
 
+def test_the_session_that_runs_keeps_its_folder_however_old_it_is(tmp_path):
+    for name in ("20260101-000000-1", "20260102-000000-2"):
+        run_folder(tmp_path, name).mkdir(parents=True)
+    assert prune_runs(tmp_path, 14, NOW, running="20260101-000000-1") == ["20260102-000000-2"]
+    assert run_folder(tmp_path, "20260101-000000-1").is_dir()
+
+
 def test_archived_journals_and_input_logs_go_with_their_run(tmp_path):
     old, young = (run_folder(tmp_path, name) for name in ("20260301-000000-1", "20260319-000000-2"))
     for folder in (old, young):

@@ -327,6 +327,17 @@ PLAYS_TWO = BEATS.replace(
 )
 
 
+def test_what_became_too_old_while_a_session_runs_goes_in_its_time(supervised, state_dir):
+    old = run_folder(state_dir, "20200101-000000-1")
+    with supervised(command("quiet", UNTIL_INPUT_ENDS)) as supervisor:
+        old.mkdir()
+        supervisor.step(0)
+        assert old.is_dir()
+        supervisor._prune_ns = 0
+        supervisor.step(0)
+        assert not old.exists() and supervisor.run_dir.is_dir()
+
+
 def test_a_process_that_plays_several_roles_lives_and_dies_as_one_and_each_role_has_a_row(supervised, state_dir):
     with supervised(command("fused", PLAYS_TWO)) as supervisor:
         step_until(supervisor, lambda: status(supervisor, "executor").counts and status(supervisor, "gateway").counts)
