@@ -20,6 +20,7 @@ from bokeh.plotting import figure
 from polybot.backtest.look import ACCENT, ASK, BAD, BID, GOOD, INK, LINE, MODEL_COLOURS, SOFT, STATE_COLOURS
 from polybot.backtest.result import MarketResult, RunResult
 from polybot.backtest.series import band, dollars, is_bid, markouts, ms, oriented, queue_bins, quotes, sided, thin
+from polybot.cli.output import show_dollars
 
 MOST_OF_A_MARKET = 1_000
 """Points of one market: several are drawn."""
@@ -215,7 +216,8 @@ def split(shown: RunResult) -> Any:
 
 
 def _signed(amount_e6: int) -> str:
-    return f"{'-' if amount_e6 < 0 else '+'}${abs(amount_e6) / 1e6:,.2f}"
+    told = show_dollars(amount_e6)
+    return told if told.startswith("-") else f"+{told}"
 
 
 def markout(runs: Sequence[RunResult], shown: RunResult) -> Any:

@@ -64,7 +64,7 @@ def page(results: Sequence[RunResult]) -> str:
         "</div>",
         '<div class="two">',
         _card("Fill rate by queue position", _QUEUE, divs["queue"]),
-        _card("The fill models", _MODELS, _models(runs, shown)),
+        _card("The fill models", _MODELS, _models(runs, shown) + _by_market(shown)),
         "</div>",
         _card("Data coverage", _coverage_words(shown), divs["coverage"], _state_key(shown)),
         _all_runs(results, shown),
@@ -231,6 +231,20 @@ def _models(runs: Sequence[RunResult], shown: RunResult) -> str:
         + "".join(rows)
         + "</tbody></table></div>"
     )
+
+
+def _by_market(shown: RunResult) -> str:
+    """The most traded markets of the run, with what each brought."""
+    rows = "".join(
+        f"<tr><td>{escape(_short(each.title))}</td>"
+        + "".join(f'<td class="n">{cell}</td>' for cell in (_coloured(each.parts.pnl_e6), f"{each.orders:,}", f"{each.fills:,}"))
+        + "</tr>"
+        for each in _most_traded(shown)
+    )
+    left = len(shown.markets) - MOST_MARKETS
+    more = f'<p style="margin-top:6px">{left:,} further markets were traded.</p>' if left > 0 else ""
+    head = "".join(f'<th class="n">{word}</th>' for word in ("profit", "orders", "fills"))
+    return f'<div class="scroll"><table><thead><tr><th>market</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>{more}'
 
 
 def _coverage_words(shown: RunResult) -> str:

@@ -112,13 +112,11 @@ def command(
         results = _played(plans, workers)
         if folder is not None:
             write_results(folder, results, parquet=parquet)
-        if html is not None:
-            try:
-                html.write_text(page(results), encoding="utf-8")
-            except OSError as error:
-                raise BadInput(
-                    f"--html {html}: cannot be written: {error.strerror}; give a file in a folder that is there"
-                ) from None
+    if html is not None:
+        try:
+            html.write_text(page(results), encoding="utf-8")
+        except OSError as error:
+            raise BadInput(f"--html {html}: cannot be written: {error.strerror}; give a file in a folder that is there") from None
     if as_json:
         print_json([as_object(result) for result in results])
     else:

@@ -146,5 +146,5 @@ def test_nothing_to_play_is_refused(tmp_path: Path, recording: Path) -> None:
         look(str(empty))
     with pytest.raises(BadInput, match="no such file"):
         look(str(tmp_path / "missing"))
-    with pytest.raises(BadInput, match="--market nothing: .* has no such market or event; it has"):
+    with pytest.raises(BadInput, match=r"--market nothing: .* has no such market or event; it has"):
         chosen(look(str(recording)), ("nothing",))
