@@ -26,7 +26,7 @@ COMMANDS: tuple[Row, ...] = (
     Row("quoter-run-ws", "quoter_run_ws", RUN, "Quote one outcome against a websocket stream, on paper."),
     Row("quoter-run-replay", "quoter_run_replay", RUN, "Quote one outcome over a recorded file, on paper."),
     Row("dutch-run-replay", "dutch_run_replay", RUN, "Trade Dutch Books over a recorded file, on paper."),
-    Row("backtest", "backtest", RUN, "Play strategies and parameters over recordings; tell the profit."),
+    Row("backtest", "backtest", RUN, "Play a strategy over recordings, and tell its profit."),
     Row("compare", "compare", RUN, "Show where two runs part, and why."),
     Row("replay", "replay", DATA, "Load a recorded file into a database."),
     Row("ingest-ws", "ingest_ws", DATA, "Store one market's order books from a websocket."),
