@@ -58,7 +58,7 @@ from pipeline.trading.reward_meter import RewardMeter
 from pipeline.trading.silence import silence_ns_of
 from pipeline.venue.fake_state import FakeVenueState
 from pipeline.venue.relayer import Relayer
-from pipeline.venue.relayers import relayer_of
+from pipeline.venue.relayers import Sign, relayer_of
 from processes.options import process_options, run_process
 
 RELAYER_RESTARTED = "relayer restarted"
@@ -358,12 +358,10 @@ class Executor(Stage):
         yield self.snapshot(now_ns)
 
 
-def build(
-    config: Config, chosen: tuple[Relayer, Mode] | None = None, standing: Callable[[], HaltWord | None] | None = None
-) -> Executor:
-    """The executor that ``[execution]``, ``[risk]`` and ``[rate_limits]`` describe; with another relayer, or an operator's other word."""
+def build(config: Config, sign: Sign | None = None, standing: Callable[[], HaltWord | None] | None = None) -> Executor:
+    """The executor that ``[execution]``, ``[risk]`` and ``[rate_limits]`` describe; with other signatures, or an operator's other word."""
     settings = config.settings
-    relayer, mode = chosen or relayer_of(settings)
+    relayer, mode = relayer_of(settings, sign)
     return Executor(
         relayer,
         Limits.of(settings),

@@ -16,7 +16,7 @@ from pipeline.bus.topology import BOOK_BUILDER, EXECUTOR, GATEWAY, SCHEDULER, ST
 from pipeline.messages.market import Market
 from pipeline.messages.orders import PlaceOrder
 from pipeline.messages.records import OrderIntent
-from pipeline.venue.relayer import Relayer
+from pipeline.venue.relayers import Sign
 
 VERIFIED = (SCHEDULER, GATEWAY, BOOK_BUILDER, STRATEGY, EXECUTOR)
 """The roles that are asked again, in the order in which data flows."""
@@ -58,15 +58,14 @@ def _executor(config: Config, word: HaltWord | None, intents: Intents) -> Stage:
 
     settings = config.settings
     needs_key = settings.execution.relayer == "clob" and settings.secrets != SecretsSection()
-    return executor.build(config, (_relayer_without_key(intents), "live") if needs_key else None, lambda: word)
+    return executor.build(config, _signed_before(intents) if needs_key else None, lambda: word)
 
 
-def _relayer_without_key(intents: Intents) -> Relayer:
-    """The relayer of signed orders, which takes each signed order from the journal: the key is not needed to know what was signed."""
-    from pipeline.venue.clob_relayer import ClobRelayer
+def _signed_before(intents: Intents) -> Sign:
+    """Gives each order as it was signed then: the key is not needed to know that."""
 
     def sign(order: PlaceOrder, market: Market, tick_size: str, now_ns: int) -> tuple[str, str]:
         signed = intents.get(order.client_order_id)
         return ("", "") if signed is None else (signed.venue_order_id, signed.body)
 
-    return ClobRelayer(sign)
+    return sign
