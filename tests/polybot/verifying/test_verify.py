@@ -136,3 +136,11 @@ def test_parameters_are_written_as_in_the_configuration() -> None:
 def test_an_unknown_parameter_is_refused_by_name(state_dir: Path) -> None:
     with pytest.raises(ConfigError, match=r"--param: \[spread_capture\] edgy: no such key"):
         open_session(state_dir, "last", ["spread_capture.edgy=1"])
+
+
+def test_signed_orders_are_said_again_without_the_key(tmp_path: Path) -> None:
+    section = {"clob_url": "http://127.0.0.1:1", "ws_url": "ws://127.0.0.1:1/ws/market", "gamma_url": "http://127.0.0.1:1"}
+    values = {"execution": {"relayer": "clob"}, "polymarket": section, "secrets": {"file": str(tmp_path / "gone.toml")}}
+    config = Config(Settings()).with_values(values, "test")
+    head = Head("executor", NAME, EXECUTOR, "executor", "", msgspec.msgpack.encode(None))
+    assert stage_of(config, {})(head).role == "executor"
