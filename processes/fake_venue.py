@@ -15,7 +15,7 @@ from pipeline.base.clock import SystemClock
 from pipeline.base.config import Config
 from pipeline.base.errors import BadInput
 from pipeline.base.log import get_logger, set_up_logging
-from pipeline.base.private import private_folder
+from pipeline.base.private import state_folder
 from pipeline.base.settings import FakeVenueSection
 from pipeline.base.units import NS_PER_S, ONE_E6
 from pipeline.fake_venue.exchange import ExchangePlan, FakeExchange
@@ -74,7 +74,7 @@ def main(
         return
     taped = recording or (Path(settings.recording) if settings.recording else None)
     state_dir = Path(config.settings.bus.state_dir)
-    private_folder(state_dir)
+    state_folder(state_dir)
     serve(settings, taped, Decimal(str(speed)), state_dir / HOLDINGS)
 
 

@@ -22,7 +22,7 @@ from pipeline.base.errors import PolybotError
 from pipeline.base.fault_points import arm_from_environment
 from pipeline.base.log import get_logger, set_up_logging
 from pipeline.base.memory import settle
-from pipeline.base.private import private_folder
+from pipeline.base.private import state_folder
 from pipeline.bus.edge import AsyncEdge
 from pipeline.bus.fused import Fused, FusedPlan
 from pipeline.bus.stage import Identity, InlineEdge, Stage
@@ -77,7 +77,7 @@ def run_fused(parts: Sequence[Part], config: Config, session_id: str) -> None:
     """
     settings = config.settings
     state_dir = Path(settings.bus.state_dir)
-    private_folder(state_dir)
+    state_folder(state_dir)
     set_up_logging(settings.log.level, role=FUSED, run_id=new_run_id(session_id, FUSED))
     arm_from_environment(EXECUTOR)
     stop = stop_when_told()

@@ -27,7 +27,7 @@ from pipeline.base.fault_points import arm_from_environment
 from pipeline.base.log import LEVELS, get_logger, set_up_logging
 from pipeline.base.memory import settle
 from pipeline.base.printable import printable
-from pipeline.base.private import keep_private, private_folder
+from pipeline.base.private import keep_private, state_folder
 from pipeline.base.redaction import redact_tracebacks
 from pipeline.base.units import NS_PER_MS
 from pipeline.bus.compose import journal_path
@@ -113,7 +113,7 @@ def run_process(
     """
     settings = config.settings
     state_dir = Path(settings.bus.state_dir)
-    private_folder(state_dir)
+    state_folder(state_dir)
     identity = Identity(session_id, new_run_id(session_id, stage.role), stage.role)
     set_up_logging(settings.log.level, role=stage.role, run_id=identity.run_id)
     arm_from_environment(stage.role)

@@ -26,7 +26,7 @@ from pipeline.base.clock import monotonic_ns
 from pipeline.base.config import ENVIRONMENT, Config, write_effective
 from pipeline.base.errors import BadInput, CrashLoop
 from pipeline.base.log import get_logger, set_up_logging
-from pipeline.base.private import private_folder
+from pipeline.base.private import state_folder
 from pipeline.base.units import NS_PER_MS
 from pipeline.bus.stage import Arrival, Identity
 from pipeline.bus.topology import ROLES, SUPERVISOR
@@ -105,7 +105,7 @@ class Supervisor:
 
     def __enter__(self) -> Supervisor:
         with contextlib.ExitStack() as opening:
-            private_folder(self.state_dir)
+            state_folder(self.state_dir)
             opening.enter_context(role_lock(self.state_dir, SUPERVISOR))
             orphans = end_orphans(self.state_dir, self.config.settings.supervisor.stop_timeout_ms)
             self._prune()

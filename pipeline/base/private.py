@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pipeline.base.errors import BadInput
+
 _OTHERS = 0o077
 
 
@@ -21,3 +23,24 @@ def private_folder(folder: Path) -> Path:
         if status.st_uid == os.getuid() and status.st_mode & _OTHERS:
             folder.chmod(0o700)
     return folder
+
+
+def state_folder(folder: Path) -> Path:
+    """``private_folder`` for a state directory that a user named. Raises BadInput where it cannot be one."""
+    try:
+        return private_folder(folder)
+    except OSError as error:
+        raise _unusable(folder, error.strerror or str(error)) from None
+
+
+def check_state_folder(folder: Path) -> None:
+    """Raises BadInput where ``state_folder`` would, as far as that can be seen; nothing is made."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise _unusable(folder, f"{there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _unusable(folder, f"{there} may not be written")
+
+
+def _unusable(folder: Path, why: str) -> BadInput:
+    return BadInput(f"{folder}: cannot be used as a state directory: {why}; give another --state-dir")

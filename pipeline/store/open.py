@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -136,6 +136,17 @@ def open_store(
     return _open_for_writing(db_url, path, venue, wal, synchronous, must_write)
 
 
+def check_store(path: Path, venue: str) -> None:
+    """Raises WrongDatabase where ``open_store`` would refuse to write for this venue. Nothing is made, changed or waited for."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    _check_before_writing(path)
+    store = Store(_engine(_connector(path, "ro"), None), "", path, read_only=True)
+    with store, suppress(OperationalError), store.connect() as conn:
+        if migrate.is_ours(conn):
+            _refuse_naming(conn, venue, path)
+
+
 def venue_of(conn: Connection) -> str | None:
     """The venue that a database belongs to; None while it is neutral."""
     value = conn.exec_driver_sql("SELECT value FROM meta WHERE key = 'venue'").scalar()
@@ -154,6 +165,13 @@ def refuse_other_venue(conn: Connection, venue: str) -> None:
     owner = venue_of(conn)
     if venue in CLAIMING_VENUES and owner not in (None, venue):
         raise WrongDatabase(f"it holds data of venue {owner}, and this is data of venue {venue}; give another --db-url")
+
+
+def _refuse_naming(conn: Connection, venue: str, path: Path) -> None:
+    try:
+        refuse_other_venue(conn, venue)
+    except WrongDatabase as error:
+        raise WrongDatabase(_naming(path, str(error))) from None
 
 
 def _open_memory(db_url: str, venue: str | None, read_only: bool) -> Store:

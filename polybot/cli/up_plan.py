@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.base.clock import monotonic_ns
 from pipeline.base.config import Config
 from pipeline.base.errors import BadInput, DatabaseBusy, PortInUse
+from pipeline.base.private import check_state_folder
 from pipeline.base.settings import VENUE_NAMES, Settings
 from pipeline.base.units import NS_PER_S
 from pipeline.bus.topology import GATEWAY, SUPERVISOR, WRITER
@@ -73,6 +74,7 @@ def plan_up(asked: Asked, config: Config, session_id: str) -> UpPlan:
         raise BadInput(f"--speed {asked.speed}: is the pace of a recording; it goes with --venue recording:PATH")
     db_url = asked.db_url
     state_dir = Path(config.settings.bus.state_dir) if asked.state_dir is None else asked.state_dir
+    check_state_folder(state_dir)
     check_role_free(state_dir, SUPERVISOR)
     if venue == "fake":
         port, note = _fake_port(asked.port, config)
@@ -94,7 +96,7 @@ def plan_up(asked: Asked, config: Config, session_id: str) -> UpPlan:
     planned = config.with_values(values, ORIGIN)
     if planned.settings.execution.relayer == "clob":
         _check_account(planned.settings)
-    _check_database(planned.settings.db.url, state_dir)
+    _check_database(planned.settings.db.url, state_dir, venue)
     commands = read_procfile(asked.procfile or find_procfile(PROCFILE_DEMO if venue == "fake" else PROCFILE))
     if asked.fused:
         commands = fuse(commands)
@@ -181,12 +183,13 @@ def _check_account(settings: Settings) -> None:
     clob_relayer(settings)
 
 
-def _check_database(url: str, state_dir: Path) -> None:
-    """Refuse what six processes cannot share, a folder that is not there, and a database that somebody writes to.
+def _check_database(url: str, state_dir: Path, venue: str) -> None:
+    """Refuse what six processes cannot share, a folder that is not there, strangers' files, and a database that somebody writes to.
 
     A writer that outlived its killed supervisor here is none: it is ended before another is started. Any other has a moment to end.
     """
     from pipeline.store.lock import lock_holder
+    from pipeline.store.open import check_store
     from pipeline.store.url import existing_folder, path_of_url
     from polybot.doctor.session import pid_of
 
@@ -195,6 +198,7 @@ def _check_database(url: str, state_dir: Path) -> None:
         raise BadInput(f"--db-url {url}: a database in memory cannot be shared by processes; give sqlite:///FILE")
     if not path.resolve().is_relative_to(state_dir.resolve()):
         existing_folder(path, url)
+    check_store(path, venue)
     last = monotonic_ns() + _WRITER_PATIENCE_NS
     while (holder := lock_holder(path)) is not None and holder != f"process {pid_of(state_dir, WRITER)}":
         if monotonic_ns() > last:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base.private import keep_private, private_folder
+from pipeline.base.errors import BadInput
+from pipeline.base.private import check_state_folder, keep_private, private_folder, state_folder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")
 
@@ -32,3 +33,13 @@ def test_a_program_makes_nothing_that_others_can_read(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert (mode(tmp_path / "file"), mode(tmp_path / "folder")) == (0o600, 0o700)
+
+
+def test_a_file_in_the_place_of_a_state_directory_is_refused_in_one_line_and_nothing_is_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        for refuse in (check_state_folder, state_folder):
+            with pytest.raises(BadInput, match=r"cannot be used as a state directory: .*; give another --state-dir"):
+                refuse(place)
+    check_state_folder(tmp_path / "new" / "one")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

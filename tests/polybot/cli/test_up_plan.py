@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 from decimal import Decimal
 from pathlib import Path
 
@@ -160,3 +161,25 @@ def test_signed_orders_for_a_venue_beyond_this_machine_are_refused_before_anythi
     wrong = signing.with_values({"secrets": {"private_key": "0x12"}}, "test")
     with pytest.raises(BadInput, match="private_key"):
         plan_up(Asked(), wrong, "s3")
+
+
+def test_a_database_of_somebody_else_or_of_another_venue_is_refused_untouched(config, tmp_path):
+    foreign, real = tmp_path / "foreign.db", tmp_path / "real.db"
+    with sqlite3.connect(foreign) as raw:
+        raw.execute("CREATE TABLE theirs (a)")
+    raw.close()
+    open_store(f"sqlite:///{real}", venue="polymarket").close()
+    for path, said in ((foreign, "is not Polybot's"), (real, "holds data of venue polymarket")):
+        before = path.read_bytes()
+        with pytest.raises(BadInput, match=rf"{path.name}.*{said}"):
+            plan_up(Asked(db_url=f"sqlite:///{path}"), config, "s1")
+        assert path.read_bytes() == before
+        assert sorted(found.name for found in tmp_path.glob(f"{path.name}-*")) == []
+    assert plan_up(Asked(venue="polymarket", db_url=f"sqlite:///{real}"), config, "s2").session_id == "s2"
+
+
+def test_a_file_is_no_state_directory_and_nothing_below_it_is(config, tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "var"):
+        with pytest.raises(BadInput, match=r"cannot be used as a state directory: .*file is a file; give another --state-dir"):
+            plan_up(Asked(state_dir=place), config, "s1")
