@@ -10,7 +10,7 @@ from pipeline.market.carriers import Carriers
 from pipeline.market.confidence import SHOWN
 from pipeline.market.hashed import HashedBook
 from pipeline.market.sequenced import UNKNOWN, SequencedBook
-from pipeline.market.token_book import TokenBook
+from pipeline.market.token_book import MarketFeed, TokenBook
 from pipeline.market.verify import trade_price_texts
 from pipeline.messages import Message
 from pipeline.messages.control import BookWanted
@@ -85,7 +85,7 @@ class Follower:
         frames: dict[str, list[Entry]] = {}
         for feed in self._builder.shelf.feeds.values():
             entries = [(self._link_of(book.token_id), entry) for book in feed.tokens for entry in self._entry(book)]
-            entries += self._with_last_trade(feed.market_id, entries)
+            entries += self._once_more(feed, entries)
             for link_id, entry in entries:
                 frames.setdefault(link_id, []).append(entry)
         for link_id, venue in frames.items():
@@ -196,16 +196,20 @@ class Follower:
             entry["outcome_id"] = book.token_id.removeprefix(f"{book.feed.market_id}/")
         return entry | {"bids": known.bids.text_levels(rising=False), "asks": known.asks.text_levels(rising=True)}
 
-    def _with_last_trade(self, market_id: str, entries: list[tuple[str, Entry]]) -> list[tuple[str, Entry]]:
-        """The first book once more, telling of a trade that no hash has used yet: the next batch's will."""
-        price_e6 = self._trades.get(market_id)
-        if price_e6 is None or not entries:
-            return []
-        texts = list(trade_price_texts((price_e6,)))
-        if any(entry.get("last_trade_price") in texts for _, entry in entries):
+    def _once_more(self, feed: MarketFeed, entries: list[tuple[str, Entry]]) -> list[tuple[str, Entry]]:
+        """The first book again, where something happened lately that explains a hash that differs: a reader knows it by this.
+
+        It tells of a last trade that no hash has used yet; the next batch's will.
+        """
+        if not entries or "event_type" not in entries[0][1]:
             return []
         link_id, entry = entries[0]
-        return [(link_id, entry | {"last_trade_price": texts[0]})] if "event_type" in entry else []
+        price_e6 = self._trades.get(feed.market_id)
+        texts = [] if price_e6 is None else list(trade_price_texts((price_e6,)))
+        if texts and not any(other.get("last_trade_price") in texts for _, other in entries):
+            return [(link_id, entry | {"last_trade_price": texts[0]})]
+        lately = feed.active_ns and feed.active_ns > self.now_ns - self._builder.rules.pending_ns
+        return [(link_id, entry)] if lately else []
 
 
 def _is_open(book: HashedBook) -> bool:

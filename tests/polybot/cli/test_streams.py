@@ -239,7 +239,7 @@ def test_what_was_recorded_replays_as_what_was_heard(cli, db, stream, tmp_path):
     done = cli("record", stream.url, out)
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout == f"3 frames recorded in {out}; `polybot replay {out} MARKET_ID` reads them back\n"
-    assert sorted(file.name for file in out.iterdir()) == ["000001.jsonl.gz", "markets.json"]
+    assert sorted(file.name for file in out.iterdir()) == ["000001.jsonl.gz", "index.json", "markets.json"]
     replayed = cli("replay", out, "mkt-1", "--db-url", db.url)
     assert (replayed.exit_code, replayed.stderr) == (0, "")
     assert db.rows("SELECT last_seq, snapshots, deltas FROM market_status") == [(3, 1, 2)]
