@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import ClassVar
 
 import click
@@ -11,6 +12,7 @@ from pipeline.base import events
 from pipeline.base.config import Config
 from pipeline.base.fault_points import reach
 from pipeline.base.log import get_logger
+from pipeline.base.private import check_state_folder
 from pipeline.base.units import NS_PER_MS
 from pipeline.bus.stage import Arrival, Stage
 from pipeline.bus.topology import WRITER
@@ -24,7 +26,7 @@ from pipeline.store.journal import DURABLE_KINDS, DurableRecord, append_records,
 from pipeline.store.open import Store, claim_venue, open_store
 from pipeline.store.retention import NO_LIMIT, prune_samples
 from pipeline.store.runs import Run, find_run, save_run
-from processes.options import process_options, run_process
+from processes.options import check_role_free, process_options, run_process
 
 RETRY_NS = 1_000 * NS_PER_MS
 MAX_DURABLE_WAITING = 10_000
@@ -335,6 +337,9 @@ def main(config: Config, session_id: str) -> None:
 
     Example: python -m processes.writer --config config
     """
+    state_dir = Path(config.settings.bus.state_dir)
+    check_state_folder(state_dir)
+    check_role_free(state_dir, WRITER)
     writer = build(config)
     try:
         run_process(writer, config, session_id, source=config.settings.db.url)

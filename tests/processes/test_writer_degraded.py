@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -299,3 +301,12 @@ def test_another_venues_database_is_refused_by_the_writer_though_nothing_else_ne
     build(configured(path)).store.close()
     with pytest.raises(PolybotError, match="holds data of venue fake"):
         build(configured(path, "polymarket"))
+
+
+def test_a_writer_that_has_no_state_directory_makes_no_database(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "own.toml").write_text(f"[db]\nurl = 'sqlite:///{tmp_path / 'x.db'}'\n")
+    words = ["-m", "processes.writer", "--config", str(tmp_path / "own.toml"), "--state-dir", str(tmp_path / "file")]
+    ended = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "own.toml"]
