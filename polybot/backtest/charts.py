@@ -19,10 +19,23 @@ from bokeh.plotting import figure
 
 from polybot.backtest.look import ACCENT, ASK, BAD, BID, GOOD, INK, LINE, MODEL_COLOURS, SOFT, STATE_COLOURS
 from polybot.backtest.result import MarketResult, RunResult
-from polybot.backtest.series import band, dollars, is_bid, markouts, ms, oriented, queue_bins, quotes, sided, thin
+from polybot.backtest.series import (
+    MOST_FILLS,
+    band,
+    dollars,
+    is_bid,
+    longest,
+    markouts,
+    ms,
+    oriented,
+    queue_bins,
+    quotes,
+    sided,
+    thin,
+)
 from polybot.cli.output import show_dollars
 
-MOST_OF_A_MARKET = 1_000
+MOST_OF_A_MARKET = 800
 """Points of one market: several are drawn."""
 TIME = "@at{%F %T}"
 _TOOLS = "xpan,xwheel_zoom,box_zoom,reset"
@@ -130,6 +143,7 @@ def price(shown: RunResult, market: MarketResult) -> Any:
     for side, fills in sided((is_bid(market, fill), fill) for fill in own).items():
         if not fills:
             continue
+        fills = thin(fills, MOST_FILLS)
         source = ColumnDataSource(
             {
                 "at": [ms(fill.ts_ns) for fill in fills],
@@ -276,7 +290,7 @@ def coverage(shown: RunResult, x_range: Any, names: dict[str, str]) -> Any:
     chart = over_time(54 + 22 * max(1, len(tokens)), x_range, y_range=FactorRange(factors=labels[::-1] or ["no token"]))
     data: dict[str, list[Any]] = {"at": [], "to": [], "who": [], "state": [], "colour": []}
     for token, label in zip(tokens, labels, strict=True):
-        for since, until, state in token.spans:
+        for since, until, state in longest(token.spans):
             for name, value in zip(data, (ms(since), ms(until), label, state.lower(), STATE_COLOURS[state]), strict=True):
                 data[name].append(value)
     source = ColumnDataSource(data)

@@ -16,7 +16,7 @@ from polybot.coverage.shares import NOT_OBSERVED, spans_of
 from processes.executor import Executor
 
 _packed = msgspec.msgpack.Encoder()
-MOST_SPANS = 2_000
+MOST_SPANS = 10_000
 
 
 def finished(

@@ -11,8 +11,12 @@ from typing import TypeVar
 from pipeline.base.units import ONE_E6
 from polybot.backtest.result import BacktestFill, BacktestOrder, MarketResult, RunResult
 
-MOST_POINTS = 1_600
-MOST_QUOTES = 2_000
+MOST_POINTS = 1_200
+MOST_QUOTES = 1_200
+MOST_FILLS = 500
+"""Of one market and side."""
+MOST_SPANS = 200
+"""Of one token's coverage."""
 HORIZONS_MS = (0, 1_000, 10_000, 60_000)
 T = TypeVar("T")
 
@@ -122,6 +126,14 @@ def queue_bins(orders: Iterable[BacktestOrder]) -> list[QueueBin]:
         if inside:
             found.append(QueueBin(name, len(inside), fmean(order.filled_e6 / order.size_e6 for order in inside)))
     return found
+
+
+def longest(spans: Sequence[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """The stretches of a token's coverage that can be seen: of many the longest, in their order."""
+    if len(spans) <= MOST_SPANS:
+        return list(spans)
+    kept = sorted(range(len(spans)), key=lambda index: spans[index][0] - spans[index][1])[:MOST_SPANS]
+    return [spans[index] for index in sorted(kept)]
 
 
 def siblings(results: Sequence[RunResult], shown: RunResult) -> list[RunResult]:

@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from pipeline.base.errors import BadInput
+from pipeline.trading.paper.queue import FILL_MODELS
 from polybot.backtest.folder import fresh_folder, read_run, write_results
 from polybot.backtest.page import page
-from polybot.backtest.result import BacktestFill, BacktestOrder, RunResult
+from polybot.backtest.result import BacktestFill, BacktestOrder, EquityPoint, MarketPoint, RunResult
 from polybot.backtest.series import band, best, markouts, queue_bins, thin
 from polybot.backtest.told import table
 
@@ -28,6 +30,34 @@ def test_the_page_is_complete_in_itself_and_at_most_three_megabytes(written: str
     assert not re.search(r"(?:src|href)\s*=\s*[\"']", re.sub(r"<script>.*?</script>", "", written, flags=re.S))
     for host in ("jsdelivr", "googleapis", "unpkg", "cloudflare", "cdn."):
         assert host not in written, host
+
+
+def test_a_long_run_with_many_trades_and_states_makes_no_larger_page(result: RunResult) -> None:
+    pytest.importorskip("bokeh")
+    at, market, token = result.played.start_ns, result.markets[0], result.coverage[0]
+    moments = [at + 7_000_000 * number for number in range(6_000)]
+    markets = [structs.replace(market, market=f"m{number}", points=_points(moments)) for number in range(8)]
+    orders = [
+        structs.replace(result.orders[0], market=each.market, live_ns=ns, placed_ns=ns) for each in markets for ns in moments
+    ]
+    fills = [structs.replace(result.fills[0], market=each.market, ts_ns=ns) for each in markets for ns in moments]
+    spans = [(ns, ns + 5_000_000, "SUSPECT" if ns % 3 else "VERIFIED") for ns in moments]
+    long = structs.replace(
+        result,
+        orders=orders,
+        fills=fills,
+        markets=markets,
+        equity=[EquityPoint(ns, ns % 9_999_999, 0) for ns in moments],
+        coverage=[structs.replace(token, token_id=f"t{number}", spans=spans) for number in range(30)],
+    )
+    other_models = [structs.replace(long, played=structs.replace(long.played, fill_model=model)) for model in FILL_MODELS[1:]]
+    assert len(page([long, *other_models]).encode()) < LARGEST
+
+
+def _points(moments: list[int]) -> list[MarketPoint]:
+    return [
+        MarketPoint(ns, 400_000 + ns // 7_000_000 % 7_777, 500_000 + ns // 7_000_000 % 5_555, ns % 123_456_789) for ns in moments
+    ]
 
 
 def test_the_page_tells_figures_parameters_versions_and_every_run(written: str, result: RunResult, other: RunResult) -> None:
