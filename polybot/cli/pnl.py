@@ -11,7 +11,7 @@ from pipeline.messages.orders import Mode
 from pipeline.store.open import open_store
 from pipeline.store.pnl import Books, read_books
 from pipeline.trading.pnl import LATER_MS, MINUTE_MS, Attribution, Key
-from polybot.cli.options import config_option, db_url_option, json_option
+from polybot.cli.options import config_option, json_option, stored_db_url_option
 from polybot.cli.output import Cell, Styled, print_json, print_table, show_dollars
 from polybot.cli.trading_words import is_simulated, money_of, short_id
 
@@ -24,7 +24,7 @@ _BY_MARKET = ("strategy", "mode", "market", "trades", "spread", "adverse 60 s", 
 @click.option("--strategy", metavar="NAME", help="Only this strategy.")
 @json_option
 @config_option
-@db_url_option
+@stored_db_url_option
 def command(by_market: bool, mode: str | None, strategy: str | None, as_json: bool, config_path: object, db_url: str) -> None:
     """Show the profit of each strategy, and where it came from.
 
