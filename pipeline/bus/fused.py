@@ -17,7 +17,7 @@ import zmq
 from pipeline.base.clock import Clock
 from pipeline.bus.edge import AsyncEdge
 from pipeline.bus.runner import Runner, RunnerOptions
-from pipeline.bus.stage import Arrival, Gap, Identity, InlineEdge, PeerStarted, Stage
+from pipeline.bus.stage import Arrival, Identity, InlineEdge, Stage
 from pipeline.bus.topology import BOOK_BUILDER, EXECUTOR, GATEWAY, ROLES, STRATEGY, Stream, receives, sends
 from pipeline.bus.transport import Transport
 from pipeline.bus.wires import NOBLOCK, Incoming, Subscribed, Wires
@@ -27,8 +27,6 @@ _AT_MOST = 100
 """Messages of one socket or edge in one turn, so that no role waits long for what came to another."""
 _STOP_ORDER = (GATEWAY, STRATEGY, BOOK_BUILDER, EXECUTOR)
 """As the processes are stopped: what brings in data and orders first, then the books, then the executor, which cancels what rests."""
-
-Handed = Arrival | Gap | PeerStarted
 
 
 @dataclass(frozen=True)
@@ -48,15 +46,15 @@ class Exchange:
     def __init__(self, roles: Iterable[str]) -> None:
         present = frozenset(roles)
         self.roles = tuple(role for role in ROLES if role in present)
-        self.queues: dict[str, deque[Handed]] = {role: deque() for role in self.roles}
+        self.queues: dict[str, deque[Incoming]] = {role: deque() for role in self.roles}
         self.ready: dict[zmq.Socket[bytes], int] | None = None
         """What one poll of all sockets found; None while every role polls for itself."""
         self.holds = True
         """Nothing is handed over: not all roles have started."""
-        self._takers: list[tuple[deque[Handed], Callable[[Handed], None]]] = []
+        self._takers: list[tuple[deque[Incoming], Callable[[Incoming], None]]] = []
         self._leaving: deque[tuple[Callable[[Stream, Message], bool], Stream, Message]] = deque()
 
-    def seat(self, role: str, take: Callable[[Handed], None]) -> None:
+    def seat(self, role: str, take: Callable[[Incoming], None]) -> None:
         """From here on ``take`` gets what is handed to a role. Roles are seated in the order of ``roles``."""
         self._takers.append((self.queues[role], take))
 
@@ -109,7 +107,7 @@ class Exchange:
         return [role for role in self.roles if role in stream.receivers]
 
 
-def _lose(item: Handed) -> None:
+def _lose(item: Incoming) -> None:
     """What is handed to a role that has stopped."""
 
 
@@ -183,7 +181,7 @@ class FusedWires(Wires):
                 arrived = self._drain(heard, at_most)
                 found += arrived
                 for queue in self._shared.get(heard.stream.name, ()):
-                    queue.extend(item for item in arrived if not isinstance(item, Subscribed))
+                    queue.extend(arrived)
         return found
 
     def _subscriptions(self, socket: zmq.Socket[bytes], stream: Stream) -> Iterator[Subscribed]:

@@ -99,3 +99,9 @@ def test_an_error_that_nobody_handles_is_told_without_secrets(where: str) -> Non
     done = subprocess.run([sys.executable, "-c", program], input=MARKER, capture_output=True, text=True, timeout=30)
     assert "ValueError" in done.stderr and HIDDEN in done.stderr
     assert MARKER not in done.stderr
+
+
+def test_a_process_that_logs_does_not_pay_for_what_only_a_screen_needs() -> None:
+    program = "import sys, pipeline.base.log; print('rich' in sys.modules); import rich; print(rich.__name__)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert done.stdout.split() == ["False", "rich"]
