@@ -2,7 +2,7 @@
 
 Secrets are not part of a loaded configuration: it names the file they stand in, and whoever signs reads it (``read_secrets``).
 
-Every key has its type and its default in ``settings.py``; an unknown key or a wrong type is refused with file, key and expected type.
+Every key has its type and its default in ``settings.py``, so that any one of the layers is enough; an unknown key or a wrong type is refused with file, key and expected type.
 Found in this order: ``--config``, ``$POLYBOT_CONFIG``, ``./config``, beside the packages, ``polybot/_defaults``.
 """
 
@@ -62,7 +62,7 @@ def find_config(given: Path | None = None, environment: Mapping[str, str] | None
     beside = Path(__file__).resolve().parents[2]
     candidates = (Path("config"), beside / "config", beside / "polybot" / "_defaults" / "config")
     for folder in candidates:
-        if (folder / LAYERS[0]).is_file():
+        if any((folder / name).is_file() for name in LAYERS):
             return folder
     raise ConfigError("no config/default.toml was found here or beside the program; give --config FOLDER")
 
@@ -73,7 +73,7 @@ def load_config(given: Path | None = None, environment: Mapping[str, str] | None
     config = Config(Settings())
     files = [place / name for name in LAYERS if (place / name).is_file()] if place.is_dir() else [place]
     if not files:
-        raise ConfigError(f"{place}: holds no default.toml")
+        raise ConfigError(f"{place}: holds none of {', '.join(LAYERS)}")
     for file in files:
         config = merge(config, read_values(file), str(file))
     return _secrets_apart(config)

@@ -22,10 +22,10 @@ def repository() -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the tutorial's files, the recording and the default settings."""
+    """A folder with the tutorial's files and the recording, and nothing else: the other settings are those of the program."""
     place = tmp_path_factory.mktemp("tutorial")
     text = (repository() / "docs/write-a-strategy.md").read_text(encoding="utf-8")
-    shutil.copytree(repository() / "config", place / "config", ignore=shutil.ignore_patterns("*local*"))
+    (place / "config").mkdir()
     (place / "recordings").mkdir()
     shutil.copy(repository() / "recordings/sample.jsonl", place / "recordings")
     for name, body in _FILE.findall(text):

@@ -88,6 +88,14 @@ def test_later_layers_replace_single_keys_and_say_where_they_come_from(tmp_path)
     assert config.origin("risk", "max_open_orders") == BUILT_IN
 
 
+def test_a_folder_with_ones_own_settings_alone_is_laid_over_the_defaults(tmp_path):
+    write(tmp_path, "local.toml", "[risk]\nmax_order_usdc = 5\n")
+    config = load(tmp_path)
+    assert (config.settings.risk.max_order_usdc, config.settings.risk.max_open_orders) == (5, 200)
+    assert config.origin("risk", "max_order_usdc").endswith("local.toml")
+    assert config.origin("risk", "max_open_orders") == "built in"
+
+
 def test_one_file_is_read_alone(tmp_path):
     file = write(tmp_path, "own.toml", "[universe]\nmax_tokens = 4\n")
     write(tmp_path, "local.toml", "[universe]\nmax_tokens = 8\n")
@@ -146,7 +154,7 @@ def test_a_missing_place_is_refused(tmp_path):
         load(tmp_path / "none")
     with pytest.raises(ConfigError, match=r"\$POLYBOT_CONFIG names"):
         load_config(None, {"POLYBOT_CONFIG": str(tmp_path / "none")})
-    with pytest.raises(ConfigError, match=r"holds no default\.toml"):
+    with pytest.raises(ConfigError, match=r"holds none of default\.toml, local\.toml"):
         load(tmp_path)
 
 
