@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -33,7 +33,8 @@ class Divergence:
     """The first place where a life is not what it was. ``event`` is what the stage was asked there.
 
     ``what`` says in words what differs; ``was`` and ``is_`` are the two messages, None for a message that is not there (or of which
-    only the hash was kept, if ``hashed``). ``states`` are the figures of both sides that differ at a mark, else those of this side alone.
+    only the hash was kept, if ``hashed``: then ``heard`` is what was said here). ``states`` are the figures of both sides that differ at
+    a mark, else those of this side alone.
     """
 
     role: str
@@ -46,6 +47,7 @@ class Divergence:
     hashed: bool = False
     agreed_to: int = 0
     states: tuple[tuple[str, Any, Any], ...] = ()
+    heard: tuple[Message, ...] = ()
 
     @property
     def is_decision(self) -> bool:
@@ -215,10 +217,10 @@ class _Again:
             if here is None or there is None or _encode(here) != kept[index]:
                 return self._differs(event, _words(there, here), there, here)
         bulk = [msg for msg in self._heard if type(msg) in BULK]
-        first = bulk[0] if bulk else None
         numbers = f"{count} then, {len(self._heard)} here"
         what = "it said another number of messages" if count != len(self._heard) else "one of its messages is another one"
-        return self._differs(event, f"{what} ({numbers})", None, first, hashed=True)
+        found = self._differs(event, f"{what} ({numbers})", None, bulk[0] if bulk else None, hashed=True)
+        return replace(found, heard=tuple(bulk))
 
     def _differs(
         self,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.base.code import code_version
 from pipeline.bus.input_replay import Divergence, LifeResult, replay_life
+from polybot.verifying.heard import with_original
 from polybot.verifying.session import Recorded, Session, recorded
 from polybot.verifying.stages import VERIFIED, stage_of
 
 
 @dataclass(frozen=True)
 class Report:
-    """What verifying a session gave. ``journal_records`` were found in the journals as they were said again."""
+    """What verifying a session gave. ``journal_records`` were found in the journals as they were said again.
+
+    ``divergence`` is the first by the time of the session; where other settings were tried, the first decision.
+    """
 
     session_id: str
     lives: tuple[LifeResult, ...]
@@ -24,12 +28,7 @@ class Report:
     """Other settings than the session's were in force."""
     other_code: bool = False
     """The program is not the one that the session ran."""
-
-    @property
-    def divergence(self) -> Divergence | None:
-        """The first by the time of the session; where other settings were tried, the first decision."""
-        found = [life.divergence for life in self.lives if life.divergence is not None]
-        return min(found, key=lambda each: (self.tried and not each.is_decision, each.event.now_ns), default=None)
+    divergence: Divergence | None = None
 
     @property
     def is_identical(self) -> bool:
@@ -72,7 +71,15 @@ def verify(session: Session, shown: Callable[[str, int], None] = lambda role, ev
             compared += _compare(result, journal, faults)
     faults += _without_log(session, journal)
     other_code = any(result.head.code != code_version() for result in results)
-    return Report(session.id, tuple(results), tuple(empty), compared, tuple(faults), session.tried, other_code)
+    first = _first(results, session.tried)
+    if first is not None:
+        first = with_original(session, first)
+    return Report(session.id, tuple(results), tuple(empty), compared, tuple(faults), session.tried, other_code, first)
+
+
+def _first(results: Sequence[LifeResult], tried: bool) -> Divergence | None:
+    found = [life.divergence for life in results if life.divergence is not None]
+    return min(found, key=lambda each: (tried and not each.is_decision, each.event.now_ns), default=None)
 
 
 def _without_log(session: Session, journal: Recorded) -> list[str]:
