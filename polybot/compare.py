@@ -17,6 +17,7 @@ from polybot.backtest.result import BacktestFill, BacktestOrder, Parts
 from polybot.cli.trading_words import short_id
 from polybot.coverage.told import show_moment
 
+BEGAN_APART_NS = 200 * NS_PER_MS
 T = TypeVar("T", BacktestOrder, BacktestFill)
 
 
@@ -106,7 +107,7 @@ def compare(a: Side, b: Side, tolerance_ns: int | None = None) -> Comparison:
         fills=Matched(len(fills), len(lone_fills[0]), len(lone_fills[1])),
         partings=partings,
         markets=[each for each in markets if each[1] != each[2]],
-        reasons=_reasons(facts, partings),
+        reasons=_reasons(a, b, facts, partings),
     )
 
 
@@ -235,14 +236,21 @@ def _first_price(pairs: list[tuple[BacktestFill, BacktestFill]]) -> Parting | No
     return None
 
 
-def _reasons(facts: list[tuple[str, str, str]], partings: list[Parting]) -> list[str]:
+def _reasons(a: Side, b: Side, facts: list[tuple[str, str, str]], partings: list[Parting]) -> list[str]:
     """Why the runs part, what explains most first."""
     if not partings:
         return ["nothing parts: the same orders and trades" + (", though they were made differently" if facts else "")]
     found = [f"{name}: {one} against {two}" for name, one, two in facts]
+    if a.orders and b.orders:
+        later_ns = min(order.placed_ns for order in a.orders) - min(order.placed_ns for order in b.orders)
+        if abs(later_ns) >= BEGAN_APART_NS:
+            earlier, later = ("B", "A") if later_ns > 0 else ("A", "B")
+            found.append(
+                f"{later} placed its first order {abs(later_ns) / 1e9:,.1f} s after {earlier}, and so stood elsewhere in the queues"
+            )
     first = partings[0]
     found += [f"{first.what}, {show_moment(first.ts_ns)} UTC: {word}" for word in first.why]
-    if not facts:
+    if not facts and a.exact and b.exact:
         found.append("all that is known of how they were made is equal")
     return found
 

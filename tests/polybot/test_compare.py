@@ -85,6 +85,11 @@ def test_a_session_that_ran_by_a_clock_has_partners_within_the_tolerance(toleran
     assert found.orders.both == partners
 
 
+def test_a_run_that_began_later_says_so() -> None:
+    found = compare(replace(side(order(2.5), order(4)), exact=False), side(order(1), order(4)), 0)
+    assert "A placed its first order 1.5 s after B, and so stood elsewhere in the queues" in found.reasons
+
+
 def test_the_markets_with_the_largest_difference_come_first() -> None:
     a, b = side(pnl_e6=1), side(pnl_e6=5)
     a, b = replace(a, by_market={"m": 1, "n": 0, "o": 3}), replace(b, by_market={"m": 5, "n": 90, "o": 3})
