@@ -2,7 +2,8 @@
 
 Secrets are not part of a loaded configuration: it names the file they stand in, and whoever signs reads it (``read_secrets``).
 
-Every key has its type and its default in ``settings.py``, so that any one of the layers is enough; an unknown key or a wrong type is refused with file, key and expected type.
+Every key has its type and its default in ``settings.py``, so that any one of the layers is enough; an unknown key or a wrong type is
+refused with file, key and expected type.
 Found in this order: ``--config``, ``$POLYBOT_CONFIG``, ``./config``, beside the packages, ``polybot/_defaults``.
 """
 

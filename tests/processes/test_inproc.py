@@ -33,14 +33,14 @@ def test_six_stages_in_threads_bring_a_recording_and_their_orders_into_the_datab
     market = Market(market_id="mkt-1", outcomes=(Outcome("mkt-1/yes", "yes"),))
     settings = Settings()
     with open_store(f"sqlite:///{tmp_path / 'threads.db'}") as store:
-        gateway = Gateway(market="mkt-1")
+        gateway, builder = Gateway(market="mkt-1"), BookBuilder()
         writer = Writer(store, commit_interval_ms=1)
         executor = Executor(FakeRelayer(Decimal("0.5")), Limits.from_settings(settings.risk), mode="fake")
         stages = [
             writer,
             executor,
             StrategyEngine([SpreadCapture.from_settings(settings.spread_capture)], "threads", 2_000_000_000),
-            BookBuilder(),
+            builder,
             gateway,
             Scheduler(IngestionSection(), markets=(market,), source="test", venue="generic"),
         ]
@@ -49,7 +49,8 @@ def test_six_stages_in_threads_bring_a_recording_and_their_orders_into_the_datab
         deadline = monotonic_ns() + WAIT_NS
         with Threads(plans, session_id="threads", clock=EventClock, edges={"gateway": [playback]}) as run:
             while monotonic_ns() < deadline and not run.failures:
-                if gateway.ended and executor.counts()["submitted"] and writer.counts()["records"]:
+                heard = gateway.ended and builder.counts().get("deltas", 0) >= 198
+                if heard and executor.counts()["submitted"] and writer.counts()["records"]:
                     break
         with store.connect() as conn:
             [status] = market_statuses(conn, "mkt-1")
