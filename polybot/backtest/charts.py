@@ -173,7 +173,7 @@ def inventory(market: MarketResult, x_range: Any) -> Any:
     """The net shares held of the market's first token."""
     chart = over_time(150, x_range)
     chart.yaxis.formatter = NumeralTickFormatter(format="0,0")
-    points = thin(market.points, MOST_OF_A_MARKET)
+    points = thin([point for point in market.points if x_range.start <= ms(point.ts_ns) <= x_range.end], MOST_OF_A_MARKET)
     data = {"at": [ms(p.ts_ns) for p in points], "held": [dollars(p.inventory_e6) for p in points], "zero": [0.0] * len(points)}
     source = ColumnDataSource(data)
     chart.varea_step(x="at", y1="zero", y2="held", source=source, step_mode="after", fill_color=ACCENT, fill_alpha=0.16)
@@ -257,7 +257,7 @@ def markout(runs: Sequence[RunResult], shown: RunResult) -> Any:
 def queue(shown: RunResult) -> Any:
     """Which part of our resting orders traded, by the shares that stood ahead of them."""
     bins = queue_bins(shown.orders)
-    names = [f"{each.name}\n{each.orders:,} orders" for each in bins]
+    names = [f"{each.name}\n({each.orders:,})" for each in bins]
     chart = figure(
         height=290,
         sizing_mode="stretch_width",

@@ -85,7 +85,8 @@ _SPLIT = (
     "went against it within a minute; estimates of what the venue pays once a day stand apart."
 )
 _QUEUE = (
-    "Which part of the resting shares traded, by how many shares of others stood ahead at the same price when an order joined."
+    "Which part of the resting shares traded, by how many shares of others stood ahead at the same price when an order joined; in "
+    "brackets the number of orders."
 )
 _MODELS = "The same recording and parameters under each assumption about the queue."
 
