@@ -23,6 +23,7 @@ from pipeline.base.settings import UniverseSection
 from pipeline.messages import Message
 from pipeline.messages.edges import CatalogueFetched, FetchCatalogue
 from pipeline.messages.market import Market, MarketResolved
+from pipeline.venue.certificates import trusted
 from pipeline.venue.gamma_decode import MarketRefused, decode_event, decode_markets
 from pipeline.venue.gamma_pages import (
     NO_ANSWER,
@@ -165,7 +166,8 @@ class CatalogueEdge:
     async def run(self, emit: Emit) -> None:
         """Answer requests, one after the other, until cancelled."""
         proxied = venue_of_url(self.base_url) != "fake"
-        async with httpx.AsyncClient(timeout=self._timeout_s, follow_redirects=True, trust_env=proxied) as http:
+        verify = trusted(loopback=not proxied)
+        async with httpx.AsyncClient(timeout=self._timeout_s, follow_redirects=True, trust_env=proxied, verify=verify) as http:
             while True:
                 request = await self._requests.get()
                 emit(await self._answer(http, request))

@@ -21,6 +21,7 @@ from pipeline.base.units import NS_PER_S
 from pipeline.messages import Message
 from pipeline.messages.edges import SPOT_CHECK, FetchBooks, RestBody
 from pipeline.venue.backoff import Backoff, TokenBucket
+from pipeline.venue.certificates import trusted
 
 TRIES = 3
 AGAIN = frozenset({429, 500, 502, 503, 504})
@@ -53,7 +54,8 @@ class BookFetcher:
     async def run(self, emit: Callable[[Message], None]) -> None:
         """Fetch what is asked for until cancelled. No answer of the venue ends it."""
         loopback = httpx.URL(self._base_url).host in {"127.0.0.1", "localhost", "::1"}
-        async with httpx.AsyncClient(timeout=self._settings.rest_timeout_ms / 1_000, trust_env=not loopback) as client:
+        timeout_s = self._settings.rest_timeout_ms / 1_000
+        async with httpx.AsyncClient(timeout=timeout_s, trust_env=not loopback, verify=trusted(loopback)) as client:
             while True:
                 await self._changed.wait()
                 self._changed.clear()
