@@ -36,7 +36,7 @@ relayer = "clob"
 min_requote_interval_ms = 100
 min_quote_lifetime_ms = 100
 [fake_venue]
-rate_per_s = 200
+rate_per_s = 100
 [supervisor]
 max_deaths_per_minute = 100000
 restart_min_ms = 20

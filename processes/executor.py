@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,16 +11,15 @@ import click
 import msgspec
 
 from pipeline.base import events
-from pipeline.base.clock import SystemClock
 from pipeline.base.config import Config
 from pipeline.base.fault_points import reach
 from pipeline.base.halt_file import HaltWord, read_halt
 from pipeline.base.log import get_logger
 from pipeline.base.settings import RateLimitsSection
 from pipeline.base.units import NS_PER_MS
-from pipeline.bus.edge import AsyncEdge
 from pipeline.bus.stage import Gap, PeerStarted, Stage
 from pipeline.messages import Message
+from pipeline.messages.checkpoint import Checkpoint
 from pipeline.messages.control import Committed, WriterState
 from pipeline.messages.edges import JournalSeen, LinkEvent, RawFrame, RelayerEvent, VenueReply, VenueStateSeen
 from pipeline.messages.market import BookSnapshot, MarketResolved, MarketUniverse, TradePrint
@@ -43,7 +41,7 @@ from pipeline.messages.orders import (
     TradingResumed,
     VenueState,
 )
-from pipeline.messages.records import AuditRecord, Checkpoint, FillRecord, OrderRecord
+from pipeline.messages.records import AuditRecord, FillRecord, OrderRecord
 from pipeline.trading.checkpoint import checkpoint_of
 from pipeline.trading.dispatch import Command, Dispatcher, earliest
 from pipeline.trading.followed import Followed
@@ -56,8 +54,8 @@ from pipeline.trading.rate_limits import RateLimits
 from pipeline.trading.readiness import Readiness
 from pipeline.trading.reward_meter import RewardMeter
 from pipeline.trading.silence import silence_ns_of
-from pipeline.venue.fake_state import FakeVenueState
 from pipeline.venue.relayer import Relayer
+from pipeline.venue.relayer_edges import relayer_edges
 from pipeline.venue.relayers import Sign, relayer_of
 from processes.options import process_options, run_process
 
@@ -374,19 +372,6 @@ def build(config: Config, sign: Sign | None = None, standing: Callable[[], HaltW
     )
 
 
-def edges_of(config: Config) -> list[AsyncEdge]:
-    """The way to the venue for orders that are sent; for those that are not, the offline venue's state, if it is there."""
-    settings = config.settings
-    if settings.execution.relayer == "clob":
-        from pipeline.venue.clob.wallet import credentials_of, wallet_of
-        from pipeline.venue.clob_edge import ClobEdge
-
-        secrets = settings.secrets
-        wallet, credentials = wallet_of(secrets, offline=True), credentials_of(secrets)
-        return [ClobEdge(settings.polymarket, settings.venue, wallet, SystemClock(), random.Random(), credentials)]
-    return [FakeVenueState(settings.polymarket.clob_url)] if settings.venue.name == "fake" else []
-
-
 @click.command()
 @process_options
 def main(config: Config, session_id: str) -> None:
@@ -397,7 +382,7 @@ def main(config: Config, session_id: str) -> None:
       python -m processes.executor --config ./config
     """
     stage = build(config)
-    run_process(stage, config, session_id, edges=edges_of(config))
+    run_process(stage, config, session_id, edges=relayer_edges(config.settings))
 
 
 if __name__ == "__main__":

@@ -28,10 +28,10 @@ from pipeline.bus.fused import Fused, FusedPlan
 from pipeline.bus.stage import Identity, InlineEdge, Stage
 from pipeline.bus.topology import EXECUTOR
 from pipeline.bus.transport import choose_transport
+from pipeline.venue.relayer_edges import relayer_edges
 from processes.book_builder import build as book_builder
 from processes.dependencies import FUSED, PLAYS
 from processes.executor import build as executor
-from processes.executor import edges_of
 from processes.gateway import build as gateway
 from processes.options import new_run_id, process_clock, process_options, role_lock, runner_options, stop_when_told
 from processes.strategy import build as strategy
@@ -62,7 +62,7 @@ def build(config: Config, session_id: str) -> Parts:
     """
     feed = gateway(config, session_id, mirror=False)
     parts = (
-        Part(executor(config), edges_of(config)),
+        Part(executor(config), relayer_edges(config.settings)),
         Part(strategy(config, session_id)),
         Part(book_builder(config)),
         Part(feed.stage, feed.edges, feed.inline, feed.source),

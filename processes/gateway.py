@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from pipeline.base import events
-from pipeline.base.clock import Clock, SystemClock
+from pipeline.base.clock import SystemClock
 from pipeline.base.config import Config
 from pipeline.base.errors import BadFrame, BadInput
 from pipeline.base.log import get_logger
@@ -32,6 +32,7 @@ from pipeline.messages.market import (
     MarketUniverse,
     VenueBook,
 )
+from pipeline.recording.session import open_recorder
 from pipeline.venue.answers import books_of
 from pipeline.venue.decode import HEARTBEATS, FrameDecoder, named_tokens
 from pipeline.venue.generic import GenericRules
@@ -367,18 +368,6 @@ def venue_urls(settings: Settings) -> tuple[str, str]:
         place = f"{settings.fake_venue.host}:{settings.fake_venue.port}"
         return f"ws://{place}/ws/market", f"http://{place}"
     return settings.polymarket.ws_url, settings.polymarket.clob_url
-
-
-def open_recorder(settings: Settings, session_id: str, clock: Clock) -> tuple[Record | None, Callable[[], None]]:
-    """What records a session, and what ends it; nothing where ``[ingestion] record`` is false."""
-    if not settings.ingestion.record:
-        return None, lambda: None
-    from pipeline.recording.writer import RecordingWriter
-
-    folder = Path(settings.bus.state_dir) / "runs" / session_id / "recording"
-    rotate_bytes = settings.ingestion.record_rotate_mb * 1024 * 1024
-    writer = RecordingWriter(folder, rotate_bytes, venue=settings.venue.name, started_ns=clock.now_ns())
-    return writer.write, writer.close
 
 
 @click.command()

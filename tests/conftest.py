@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# Many tests start processes: byte code is compiled once for all of them, whatever the environment says.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.setdefault("PYTHONPYCACHEPREFIX", str(Path(tempfile.gettempdir()) / "polybot-tests-bytecode"))
 
 settings.register_profile("polybot", deadline=None, max_examples=50)  # a busy machine is slow, not wrong
 settings.load_profile("polybot")

@@ -18,7 +18,8 @@ from pipeline.bus.stage import Stage
 from pipeline.bus.topology import STRATEGY, STREAM
 from pipeline.bus.turns import Turns
 from pipeline.messages import Message
-from pipeline.messages.records import Checkpoint, OrderIntent
+from pipeline.messages.checkpoint import Checkpoint
+from pipeline.messages.records import OrderIntent
 
 DECISIONS = frozenset(STREAM["command"].carries)
 DURABLE = frozenset(STREAM["persist.durable"].carries)

@@ -21,7 +21,7 @@ from pipeline.base.errors import DamagedJournal
 from pipeline.bus import codec
 from pipeline.bus.journal import HEADER_BYTES, MAGIC, Damage, framed, open_journal, scan
 from pipeline.messages import Message
-from pipeline.messages.records import CHECKPOINT_VERSION, Checkpoint
+from pipeline.messages.checkpoint import CHECKPOINT_VERSION, Checkpoint
 
 DURABLE = "persist.durable"
 SEGMENT_MAGIC = b"polybot-journal-2\n"

@@ -6,7 +6,8 @@ what a decision's audit has gathered so far, the shares that a sale would go sho
 
 from __future__ import annotations
 
-from pipeline.messages.records import Checkpoint, HoldingState, OrderIntent, OrderState
+from pipeline.messages.checkpoint import Checkpoint, HoldingState, OrderState
+from pipeline.messages.records import OrderIntent
 from pipeline.trading.halt import Halt
 from pipeline.trading.ledger import Ledger
 from pipeline.trading.open_plans import OpenPlans

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.messages import Message
+from pipeline.messages.checkpoint import Checkpoint
 from pipeline.messages.edges import RelayerEvent
 from pipeline.messages.market import MarketResolved
 from pipeline.messages.orders import CancelAll, CancelOrder, ConvertSet, MergePair, Mode, PlaceOrder, PlanEnded
 from pipeline.messages.orders import Halt as HaltWanted
-from pipeline.messages.records import Checkpoint, HaltRecord
+from pipeline.messages.records import HaltRecord
 from pipeline.trading.carrier import Carrier
 from pipeline.trading.checkpoint import restore
 from pipeline.trading.conversion import conversion_refusal

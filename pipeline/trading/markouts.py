@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from pipeline.base.units import NS_PER_MS, ONE_E6
 from pipeline.market.confidence import SHOWN
 from pipeline.messages import Message
+from pipeline.messages.checkpoint import Checkpoint
 from pipeline.messages.market import BookSnapshot, Side
 from pipeline.messages.orders import Fill, Liquidity
-from pipeline.messages.records import Checkpoint, FillRecord, Markout
+from pipeline.messages.records import FillRecord, Markout
 from pipeline.trading.forms import fill_of
 
 HORIZONS_MS = (0, 1_000, 10_000, 60_000)

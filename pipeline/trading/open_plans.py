@@ -12,8 +12,9 @@ from typing import Final
 import msgspec
 
 from pipeline.messages import Message
+from pipeline.messages.checkpoint import Checkpoint
 from pipeline.messages.orders import Decision, PlaceOrder, PlanOrder, PlanState
-from pipeline.messages.records import AuditRecord, Checkpoint, FillRecord, OrderRecord
+from pipeline.messages.records import AuditRecord, FillRecord, OrderRecord
 
 REMEMBERED: Final = 1_000
 TAKES: Final = frozenset({"FOK", "FAK"})

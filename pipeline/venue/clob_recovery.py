@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.messages import Message
-from pipeline.messages.records import Checkpoint, FillRecord, OrderIntent, OrderRecord
+from pipeline.messages.checkpoint import Checkpoint
+from pipeline.messages.records import FillRecord, OrderIntent, OrderRecord
 from pipeline.trading.intents import IntentLedger
 from pipeline.trading.orders import TERMINAL
 

@@ -9,7 +9,8 @@ import msgspec
 from pipeline.base.units import NS_PER_MS, format_e6
 from pipeline.bus.journal_reading import Line
 from pipeline.messages import Message
-from pipeline.messages.records import AuditRecord, Checkpoint, FillRecord, HaltRecord, OrderIntent, OrderRecord
+from pipeline.messages.checkpoint import Checkpoint
+from pipeline.messages.records import AuditRecord, FillRecord, HaltRecord, OrderIntent, OrderRecord
 from polybot.cli.trading_words import short_id, show_time
 
 KINDS: dict[str, type[Message]] = {

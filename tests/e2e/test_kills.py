@@ -13,12 +13,11 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSI
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("seed", [1, 2])
-def test_nothing_is_lost_doubled_or_altered_by_fifteen_kills(tmp_path: Path, seed: int) -> None:
-    report = KillTrial(tmp_path, seed).run(15)
+def test_nothing_is_lost_doubled_or_altered_by_thirty_kills(tmp_path: Path) -> None:
+    report = KillTrial(tmp_path, seed=1).run(30)
     print(report.told())
     assert report.differences == []
-    assert (report.exit_code, report.integrity, report.kills.total()) == (0, "ok", 15)
+    assert (report.exit_code, report.integrity, report.kills.total()) == (0, "ok", 30)
     assert report.orders > 20
 
 

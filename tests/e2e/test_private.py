@@ -100,7 +100,7 @@ def test_nothing_a_running_session_writes_is_open_to_others_or_holds_a_secret(se
 
 def test_the_session_really_traded_with_the_key(session: Any) -> None:
     with sqlite3.connect(f"{(session.folder / 'fake.db').as_uri()}?mode=ro", uri=True) as conn:
-        ((orders,),) = conn.execute("SELECT count(*) FROM orders WHERE mode = 'live' AND venue_order_id LIKE '0x%'").fetchall()
+        ((orders,),) = conn.execute("SELECT count(*) FROM orders WHERE mode = 'offline' AND venue_order_id LIKE '0x%'").fetchall()
     assert orders > 0
 
 

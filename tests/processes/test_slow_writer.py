@@ -21,7 +21,7 @@ from pipeline.messages.records import BookEvents, HaltRecord, LevelEvent
 from pipeline.store.open import Store, open_store
 from processes.writer import Writer
 
-PATIENCE_NS = 20_000_000_000
+PATIENCE_NS = 50_000_000_000
 HWM = 10_000
 """What the stream of samples holds on either side."""
 

@@ -17,7 +17,8 @@ from pipeline.bus.journal_archive import archive_folder, archive_segment
 from pipeline.bus.journal_files import JournalFiles
 from pipeline.bus.journal_segments import read_segment, segment_files
 from pipeline.messages import Message
-from pipeline.messages.records import Checkpoint, HaltRecord
+from pipeline.messages.checkpoint import Checkpoint
+from pipeline.messages.records import HaltRecord
 
 OPEN_STEPS = ("write the segment", "sync the segment", "name the segment", "sync the folder", "append to the segment")
 ARCHIVE_STEPS = ("compress", "name the archive", "sync the archive", "remove the segment", "sync the journal")

@@ -13,10 +13,11 @@ from pipeline.bus.journal_segments import read_segment, segment_files
 from pipeline.bus.outbox import DURABLE, DurableOutbox, Outbox
 from pipeline.bus.topology import Stream
 from pipeline.messages import Message
+from pipeline.messages.checkpoint import Checkpoint
 from pipeline.messages.control import Committed
 from pipeline.messages.edges import VenueRequest
 from pipeline.messages.orders import TradingHalted
-from pipeline.messages.records import Checkpoint, HaltRecord
+from pipeline.messages.records import HaltRecord
 
 
 class Line:

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.messages import Message
+from pipeline.messages.checkpoint import Checkpoint, HoldingState, OrderState
 from pipeline.messages.edges import RelayerEvent
 from pipeline.messages.market import MarketResolved
 from pipeline.messages.orders import Decision, MergePair, PlaceOrder
-from pipeline.messages.records import AuditRecord, Checkpoint, FillRecord, HaltRecord, HoldingState, OrderRecord, OrderState
+from pipeline.messages.records import AuditRecord, FillRecord, HaltRecord, OrderRecord
 from pipeline.trading.checkpoint import checkpoint_of, order_from, order_state, restore
 from pipeline.trading.daily import DAY_NS
 from pipeline.trading.halt import Halt

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pipeline.base.units import NS_PER_MS, NS_PER_S
+from pipeline.messages.checkpoint import Checkpoint
 from pipeline.messages.market import BookSnapshot, Level
 from pipeline.messages.orders import Fill, Liquidity, TradeStatus
-from pipeline.messages.records import Checkpoint, FillRecord, HaltRecord, Markout
+from pipeline.messages.records import FillRecord, HaltRecord, Markout
 from pipeline.trading.markouts import HORIZONS_MS, Markouts, earned_floor_e6
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from pipeline.messages.checkpoint import Checkpoint
 from pipeline.messages.market import Side
 from pipeline.messages.orders import Decision, OrderStatus, OrderType, PlaceOrder, PlanOrder
-from pipeline.messages.records import AuditRecord, Checkpoint, FillRecord, OrderRecord
+from pipeline.messages.records import AuditRecord, FillRecord, OrderRecord
 from pipeline.trading.open_plans import REMEMBERED, OpenPlans
 
 ONE = 1_000_000

@@ -16,7 +16,8 @@ from pipeline.bus.journal_files import JournalFiles
 from pipeline.bus.journal_reading import Follower
 from pipeline.bus.journal_segments import read_segment, segment_files
 from pipeline.messages import Message
-from pipeline.messages.records import AuditRecord, Checkpoint, FillRecord, HaltRecord, OrderIntent, OrderRecord
+from pipeline.messages.checkpoint import Checkpoint
+from pipeline.messages.records import AuditRecord, FillRecord, HaltRecord, OrderIntent, OrderRecord
 from pipeline.store.journal import DurableRecord, append_records
 from pipeline.store.open import open_store
 from pipeline.store.runs import Run, save_run
