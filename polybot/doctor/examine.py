@@ -32,7 +32,7 @@ def examine(
     findings = [*python_findings(), *package_findings()]
     try:
         config = load_config(config_path)
-        findings.append(Finding("config", "ok", f"{_files(config)} are valid"))
+        findings.append(Finding("config", "ok", f"every setting is valid: {_files(config)}"))
     except ConfigError as error:
         config = Config(Settings())
         findings.append(Finding("config", "problem", str(error), "mend it there; until then the built-in settings are examined"))

@@ -73,7 +73,7 @@ def test_where_nothing_ever_ran_everything_is_fine_and_nothing_is_created(place)
     assert place.contents() == before
     assert found["session"] == [("ok", f"no session has run in {place.state_dir}")]
     assert found["database"] == [("ok", f"{place.db}: is not there yet; the first writer makes it")]
-    assert found["config"] == [("ok", f"{place.config} are valid")]
+    assert found["config"] == [("ok", f"every setting is valid: {place.config}")]
     assert found["clock"][0][0] == "unknown"
     assert not [status for told in found.values() for status, _ in told if status == "problem"]
 
