@@ -15,11 +15,11 @@ from pipeline.bus import input_log as log
 from pipeline.bus.input_log import INPUTS_MAGIC, log_of
 from pipeline.bus.journal import scan
 from pipeline.bus.stage import Arrival, Gap, PeerStarted
-from pipeline.messages import Message, control, edges, market, orders, records
+from pipeline.messages import Message, checkpoint, control, edges, market, orders, records
 
 KINDS: tuple[type[Message], ...] = tuple(
     kind
-    for module in (control, edges, market, orders, records)
+    for module in (checkpoint, control, edges, market, orders, records)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, Message) and kind is not Message and kind.__module__ == module.__name__
 )

@@ -165,5 +165,6 @@ def test_a_writer_that_stands_still_for_30_s_of_traffic_gets_every_record_and_wh
         assert samples + bench.lost() == bench.samples
         assert bench.lost() == dropped
         seen = [msg for msg in bench.executor.heard if isinstance(msg, JournalSeen)]
-        bench.until(lambda: [msg for msg in bench.executor.heard if isinstance(msg, JournalSeen)][-1].backlog == 0)
+        # Below half of the limit it says so once more, and then no more.
+        bench.until(lambda: [msg for msg in bench.executor.heard if isinstance(msg, JournalSeen)][-1].backlog <= 500)
         assert seen[0].limit == 1_000

@@ -32,3 +32,16 @@ def test_every_message_kind_is_on_some_stream() -> None:
     for module in (control, market, orders, records):
         kinds = {kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, Message)}
         assert kinds <= carried | local, kinds - carried
+
+
+def test_a_log_of_inputs_can_be_read_whatever_kind_of_message_is_in_it() -> None:
+    import pkgutil
+    from importlib import import_module
+
+    import pipeline.messages
+    from pipeline.bus.input_reading import KINDS
+
+    modules = [import_module(f"pipeline.messages.{found.name}") for found in pkgutil.iter_modules(pipeline.messages.__path__)]
+    kinds = {kind for module in modules for kind in vars(module).values() if isinstance(kind, type)}
+    messages = {kind for kind in kinds if issubclass(kind, pipeline.messages.Message)} - {pipeline.messages.Message}
+    assert messages == set(KINDS)
