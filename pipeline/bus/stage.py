@@ -86,6 +86,10 @@ class Stage:
         """One message."""
         return ()
 
+    def hears(self, kind: type[Message]) -> bool:
+        """Whether ``handle`` does anything with messages of this kind; asked once, where nothing but ``handle`` would take them."""
+        return True
+
     def missed(self, gap: Gap, now_ns: int) -> Iterable[Message]:
         """Messages of a topic were lost; the runner has counted it and asks the publisher for the topic's current state."""
         return ()

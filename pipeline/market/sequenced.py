@@ -114,9 +114,7 @@ class SequencedBook(TokenBook):
             events = book.apply_delta(msg)
         except BadFrame as error:
             return self._refused(msg, error, now_ns)
-        rows = BookEvents(
-            ts_ns=msg.ts_ns, token_id=self.token_id, market=feed.market_id, seq=seq, venue_ns=msg.ts_ns, events=events
-        )
+        rows = BookEvents(msg.ts_ns, self.token_id, feed.market_id, seq, msg.ts_ns, events)
         if not self.rules.publish_tops:
             if not verified:
                 return [rows, *self._confirmed(now_ns)]

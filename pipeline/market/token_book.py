@@ -282,14 +282,7 @@ class TokenBook:
 
     def rows(self, ts_ns: int, events: tuple[LevelEvent, ...]) -> BookEvents:
         """The changed levels of a batch, for the database."""
-        return BookEvents(
-            ts_ns=ts_ns,
-            token_id=self.token_id,
-            market=self.feed.market_id,
-            seq=self.seq,
-            venue_ns=self.venue_ns,
-            events=events,
-        )
+        return BookEvents(ts_ns, self.token_id, self.feed.market_id, self.seq, self.venue_ns, events)
 
     def note_changes(self, events: tuple[LevelEvent, ...]) -> None:
         """Remember which levels changed since the last published book."""
@@ -333,24 +326,24 @@ class TokenBook:
         known = self.confidence
         assert known.state is not None
         return BookSnapshot(
-            ts_ns=now_ns,
-            token_id=self.token_id,
-            market=self.feed.market_id,
-            tick_size_e6=self.tick_e6(),
-            bids=top[0],
-            asks=top[1],
-            seq=self.seq,
-            venue_ns=self.venue_ns,
-            state=known.state,
-            basis=known.basis,
-            reason=known.reason,
-            verified_ns=known.verified_ns,
-            since_ns=known.since_ns,
-            hash=self.book.hash if self.book else None,
-            changed_bids=changed[0],
-            changed_asks=changed[1],
-            full_depth=full_depth,
-            frame_ns=max(self.heard_ns, self.vouched_ns),
+            now_ns,
+            self.token_id,
+            self.feed.market_id,
+            self.tick_e6(),
+            top[0],
+            top[1],
+            self.seq,
+            self.venue_ns,
+            known.state,
+            known.basis,
+            known.reason,
+            known.verified_ns,
+            known.since_ns,
+            self.book.hash if self.book else None,
+            changed[0],
+            changed[1],
+            full_depth,
+            max(self.heard_ns, self.vouched_ns),
         )
 
     def _levels(self, ts_ns: int, book: OrderBook, seq: int, venue_ns: int, cause: str) -> BookLevels:

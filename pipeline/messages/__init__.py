@@ -9,10 +9,11 @@ from __future__ import annotations
 import msgspec
 
 
-class Message(msgspec.Struct, frozen=True, tag=True, array_like=True, kw_only=True, gc=False):
+class Message(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     """The base of all messages: when it reached us (or, for our own words, was said), and whom it is about.
 
     On the wire a message is a MessagePack array: its class name, then its fields in order. New fields go last, with a default.
+    Those that are made with every frame are not ``kw_only``: where one is made by position, it takes an eighth of the time.
     """
 
     ts_ns: int

@@ -14,7 +14,7 @@ from pipeline.messages.orders import TradeStatus, VenueState
 # --- gateway -------------------------------------------------------------------------------------------------------
 
 
-class RawFrame(Message, frozen=True, kw_only=True, gc=False):
+class RawFrame(Message, frozen=True, gc=False):
     """One frame from outside, exactly as received. ``ts_ns`` is the wall clock at receipt, ``mono_ns`` the monotonic one (0 in replay).
 
     ``where`` names its place for a complaint: ``file:line`` of a recording, or the link.

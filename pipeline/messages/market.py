@@ -63,7 +63,7 @@ class VenueBook(Message, frozen=True, kw_only=True, gc=False):
         return self.vouched_ns or self.ts_ns
 
 
-class VenuePriceChange(Message, frozen=True, kw_only=True, gc=False):
+class VenuePriceChange(Message, frozen=True, gc=False):
     """Entries of one ``price_change`` frame that share token, timestamp and hash: (part of) one batch of one token.
 
     Each change is (price, size, side): ``size`` is the level's new total, "0" removes it. ``best_bid`` and ``best_ask`` are
@@ -83,7 +83,7 @@ class VenuePriceChange(Message, frozen=True, kw_only=True, gc=False):
         return self.token_id
 
 
-class BookDelta(Message, frozen=True, kw_only=True, gc=False):
+class BookDelta(Message, frozen=True, gc=False):
     """Signed size changes of one outcome on the generic stream; ``seq`` rises by one with each message of a market."""
 
     token_id: str
@@ -206,7 +206,7 @@ class BadFeedFrame(Message, frozen=True, kw_only=True, gc=False):
 # --- what we made of it --------------------------------------------------------------------------------------------
 
 
-class BookSnapshot(Message, frozen=True, kw_only=True, gc=False):
+class BookSnapshot(Message, frozen=True, gc=False):
     """Top of one token's book, complete in itself: a later one replaces it. Published by book_builder on ``book``.
 
     ``bids`` fall and ``asks`` rise in price, at most ``[book] depth`` levels a side. ``changed_bids`` and ``changed_asks`` are the
@@ -252,7 +252,7 @@ class BookSnapshot(Message, frozen=True, kw_only=True, gc=False):
         return self.asks[0].price_e6 - self.bids[0].price_e6
 
 
-class TradePrint(Message, frozen=True, kw_only=True, gc=False):
+class TradePrint(Message, frozen=True, gc=False):
     """A trade that happened at the venue, in integers. ``side`` is the taker's."""
 
     token_id: str

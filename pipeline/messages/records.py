@@ -131,7 +131,7 @@ class LevelEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     change_e6: int
 
 
-class BookEvents(Message, frozen=True, kw_only=True, gc=False):
+class BookEvents(Message, frozen=True, gc=False):
     """The changed levels of one batch of one token: one ``orderbook_events`` row a level."""
 
     token_id: str

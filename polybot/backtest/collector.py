@@ -70,6 +70,9 @@ class Collector(Stage):
             take(msg)
         return ()
 
+    def hears(self, kind: type[Message]) -> bool:
+        return kind in self._take
+
     def open(self, now_ns: int) -> Committed:
         """The word that the executor waits for."""
         self.opened = True

@@ -7,11 +7,11 @@ checked for their age as often as live, and equity is noted once a second of the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.base.clock import EventClock
-from pipeline.base.errors import BadInput
+from pipeline.base.errors import BadFrame, BadInput
 from pipeline.base.log import set_up_logging_once
 from pipeline.base.units import NS_PER_MS, NS_PER_S
 from pipeline.bus.compose import Lockstep
@@ -19,17 +19,21 @@ from pipeline.bus.stage import StagePlan
 from pipeline.bus.topology import SCHEDULER, WRITER
 from pipeline.messages import Message
 from pipeline.messages.control import JobDue
+from pipeline.messages.edges import RawFrame
 from pipeline.messages.market import MarketUniverse
 from pipeline.recording.playback import Playback
 from pipeline.trading.limits import Limits
 from pipeline.trading.policy import FeedPolicy, allowed_states
 from pipeline.trading.rate_limits import RateLimits
+from pipeline.venue.decode import FrameDecoder
+from pipeline.venue.generic import GenericRules
 from pipeline.venue.paper_relayer import PaperRelayer
 from polybot.backtest.collector import Collector
 from polybot.backtest.equity import Sampler
 from polybot.backtest.figures import finished
 from polybot.backtest.plan import RunPlan, strategy_of
 from polybot.backtest.result import RunResult
+from polybot.backtest.source import Input
 from processes.book_builder import BookBuilder
 from processes.executor import Executor
 from processes.gateway import Gateway
@@ -55,12 +59,15 @@ class Stages:
     lockstep: Lockstep
 
 
-def backtest(plan: RunPlan, shown: Shown = lambda done: None) -> RunResult:
-    """Play one run from beginning to end. Raises BadInput for what cannot be played."""
+def backtest(plan: RunPlan, shown: Shown = lambda done: None, loaded: Sequence[Message] | None = None) -> RunResult:
+    """Play one run from beginning to end; ``loaded`` is what ``plan.given`` holds, if it was read before (``decoded``).
+
+    Raises BadInput for what cannot be played.
+    """
     set_up_logging_once()
     began = time.perf_counter()
     window = _Window(plan.from_ns, plan.to_ns)
-    stages = _stages(plan, window, shown)
+    stages = _stages(plan, window, shown, loaded)
     sampler = Sampler(stages.executor, stages.collector)
     _play(stages, plan, window, sampler)
     if not stages.gateway.counts()["messages"]:
@@ -73,7 +80,22 @@ def backtest(plan: RunPlan, shown: Shown = lambda done: None) -> RunResult:
     return result
 
 
-def _stages(plan: RunPlan, window: _Window, shown: Shown) -> Stages:
+def decoded(given: Input) -> list[Message]:
+    """All that an input holds, with its frames decoded as the gateway decodes them. Raises BadInput for a frame that it would refuse."""
+    decoder = FrameDecoder(GenericRules(_only(given), given.outcome), only_market=_only(given))
+    found: list[Message] = []
+    for msg in given.messages():
+        if type(msg) is not RawFrame:
+            found.append(msg)
+            continue
+        try:
+            found += decoder.decode(msg.data, msg.ts_ns)
+        except BadFrame as error:
+            raise BadInput(f"{msg.where or given.source}: {error}") from None
+    return found
+
+
+def _stages(plan: RunPlan, window: _Window, shown: Shown, loaded: Sequence[Message] | None) -> Stages:
     settings, given = plan.settings, plan.given
     policy = FeedPolicy(settings.confidence)
     strategies, dutch_book = strategy_of(settings, plan.strategy)
@@ -81,8 +103,7 @@ def _stages(plan: RunPlan, window: _Window, shown: Shown) -> Stages:
     relayer = PaperRelayer.from_settings(settings.paper, allowed_states("replay", policy))
     collector = Collector(SESSION, {market.market_id: market.token_ids for market in given.markets})
     relayer.on_rest = collector.on_rest
-    only = given.word if given.kind == "generic" else ""
-    gateway = Gateway(market=only, outcome_id=given.outcome, mirror=False, strict=given.strict)
+    gateway = Gateway(market=_only(given), outcome_id=given.outcome, mirror=False, strict=given.strict)
     builder = BookBuilder(
         depth=settings.book.depth,
         batch_close_ms=settings.book.batch_close_ms,
@@ -99,7 +120,7 @@ def _stages(plan: RunPlan, window: _Window, shown: Shown) -> Stages:
         batch_wait_ns=settings.execution.batch_wait_ms * NS_PER_MS,
         books_wait_ns=settings.execution.books_wait_ms * NS_PER_MS,
     )
-    playback = Playback(window.cut(given.messages()), shown=shown)
+    playback = Playback(window.cut(given.messages() if loaded is None else loaded), shown=shown)
     lockstep = Lockstep(
         [StagePlan(gateway, [playback]), builder, engine, executor, collector],
         EventClock(playback.next_ns() or 0),
@@ -109,6 +130,11 @@ def _stages(plan: RunPlan, window: _Window, shown: Shown) -> Stages:
     return Stages(gateway, builder, engine, executor, collector, playback, lockstep)
 
 
+def _only(given: Input) -> str:
+    """The market that is played of generic lines; "" for all."""
+    return given.word if given.kind == "generic" else ""
+
+
 class _Window:
     """The time traded in. What comes before ``from_ns`` is played, so that books are there, and nothing is traded on it."""
 
@@ -116,7 +142,7 @@ class _Window:
         self.from_ns, self.to_ns = from_ns, to_ns
         self.start_ns = self.end_ns = 0
 
-    def cut(self, messages: Iterator[Message]) -> Iterator[Message]:
+    def cut(self, messages: Iterable[Message]) -> Iterator[Message]:
         """The messages up to the end of the window."""
         to_ns = self.to_ns
         for msg in messages:
