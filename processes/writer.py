@@ -73,6 +73,7 @@ class Writer(Stage):
         self._venue = venue
         self._commits = Commits(store, once=self._once)
         self._buffer = RowBuffer()
+        self._takers = self._buffer.takers
         self._runs: dict[tuple[str, str], Run] = {}
         self._unsaved: dict[int, Run] = {}
         self._own_run: Run | None = None
@@ -98,26 +99,34 @@ class Writer(Stage):
     def receive(self, arrival: Arrival, now_ns: int) -> Iterable[Message]:
         self._now_ns = now_ns
         message = arrival.message
-        if type(message) is JobDue:
-            return self._job_due(message, now_ns)
         run = self._runs.get((arrival.producer, arrival.run_id))
-        if run is None:
-            if now_ns < self._failing_until_ns:
-                self._counts["dropped_rows"] += not isinstance(message, DURABLE_KINDS)
-                return ()
-            try:
-                run = self._meet(arrival)
-            except DatabaseUnavailable as error:
-                # Nobody can say which run this is. A record comes again; a sample is lost.
-                self._counts["dropped_rows"] += not isinstance(message, DURABLE_KINDS)
-                return self._failed(error.failure, now_ns)
-        if not self._buffer.take(run.id, message):
-            return self._take_other(arrival, run, now_ns)
+        taker = self._takers.get(type(message))
+        if run is None or taker is None:
+            return self._receive_other(arrival, run, now_ns)
+        taker(run.id, message)
         if self._commit_ns is None and not self._once:
             self._wait_for_commit(now_ns)
         if self._buffer.waiting >= self._full:
             return self._when_full(now_ns)
         return ()
+
+    def _receive_other(self, arrival: Arrival, run: Run | None, now_ns: int) -> Iterable[Message]:
+        """What is no sample of the market, or comes from a run that was not heard before."""
+        message = arrival.message
+        if type(message) is JobDue:
+            return self._job_due(message, now_ns)
+        if run is not None:
+            return self._take_other(arrival, run, now_ns)
+        if now_ns < self._failing_until_ns:
+            self._counts["dropped_rows"] += not isinstance(message, DURABLE_KINDS)
+            return ()
+        try:
+            self._meet(arrival)
+        except DatabaseUnavailable as error:
+            # Nobody can say which run this is. A record comes again; a sample is lost.
+            self._counts["dropped_rows"] += not isinstance(message, DURABLE_KINDS)
+            return self._failed(error.failure, now_ns)
+        return self.receive(arrival, now_ns)
 
     def current(self, topic: str) -> Iterator[Message]:
         """For a new subscriber: how far each producer is that the topic means, and how we stand. One that was never heard is at 0."""
@@ -168,8 +177,8 @@ class Writer(Stage):
 
     # --- what arrives -------------------------------------------------------------------------------------------------
 
-    def _meet(self, arrival: Arrival) -> Run:
-        """The row of a run heard for the first time since our own start; its RunStarted may be lost, or still to come.
+    def _meet(self, arrival: Arrival) -> None:
+        """Learn the row of a run heard for the first time since our own start; its RunStarted may be lost, or still to come.
 
         The producer of durable records is ``<role>@<journal id>``; the run is that of the role.
         """
@@ -182,7 +191,6 @@ class Writer(Stage):
                     drawn = self.store.draw_run_id(conn)
                     run = self._unsaved[drawn] = Run(drawn, producer, arrival.run_id, started_ns=arrival.message.ts_ns)
         self._runs[producer, arrival.run_id] = self._runs[arrival.producer, arrival.run_id] = run
-        return run
 
     def _take_other(self, arrival: Arrival, run: Run, now_ns: int) -> Iterable[Message]:
         message = arrival.message

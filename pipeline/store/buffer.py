@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from pipeline.base.units import NS_PER_MS
 from pipeline.messages import Message
 from pipeline.messages.market import TradePrint
 from pipeline.messages.records import (
@@ -25,10 +24,10 @@ from pipeline.messages.records import (
 )
 from pipeline.store import decisions, market
 from pipeline.store.catalogue import OutcomeKey, append_version, mention_market, mention_outcomes, outcome_key
+from pipeline.store.event_rows import EventRows
 from pipeline.store.market import Row
 
 _SAMPLES: tuple[tuple[str, Callable[[Connection, list[Row]], None]], ...] = (
-    ("events", market.insert_events),
     ("snapshots", market.insert_snapshots),
     ("trades", market.insert_trades),
     ("states", market.insert_states),
@@ -39,20 +38,23 @@ _SAMPLES: tuple[tuple[str, Callable[[Connection, list[Row]], None]], ...] = (
     ("markouts", decisions.insert_markouts),
     ("rewards", decisions.insert_rewards),
 )
+_NO_GROUP = (0, "", "")
 
 
 class RowBuffer:
-    """Samples of the market on their way to disk. ``waiting`` counts their rows."""
+    """Samples of the market on their way to disk. ``waiting`` counts their rows; ``takers`` are what ``take`` calls for each kind."""
 
     def __init__(self) -> None:
         self.waiting = 0
         self._rows: dict[str, list[Row]] = {name: [] for name, _ in _SAMPLES}
-        self._events = self._rows["events"]
+        self._events = EventRows()
+        self._group = _NO_GROUP
+        self._add_events: Callable[[BookEvents], None]
         self._statuses: dict[str, Row] = {}
         self._versions: list[tuple[int, MarketVersion]] = []
         self._keys: dict[tuple[str, str], OutcomeKey] = {}
         self._mentioned: list[tuple[int, str, str]] = []
-        self._takers: dict[type[Message], Callable[[int, Any], None]] = {
+        self.takers: dict[type[Message], Callable[[int, Any], None]] = {
             BookEvents: self._take_events,
             BookLevels: lambda run, msg: self._take_row("snapshots", market.snapshot_row(run, self._key(run, msg), msg)),
             TradePrint: lambda run, msg: self._take_row("trades", market.trade_row(run, self._key(run, msg), msg)),
@@ -69,7 +71,7 @@ class RowBuffer:
 
     def take(self, run_id: int, msg: Message) -> bool:
         """Keep what a message says until ``write``; False if it is of no kind that is stored here."""
-        taker = self._takers.get(type(msg))
+        taker = self.takers.get(type(msg))
         if taker is None:
             return False
         taker(run_id, msg)
@@ -85,35 +87,41 @@ class RowBuffer:
             for row in self._statuses.values():
                 mention_market(conn, row[1], row[0])
             market.upsert_statuses(conn, list(self._statuses.values()))
+        self._events.write(conn)
         for name, insert in _SAMPLES:
             if self._rows[name]:
                 insert(conn, self._rows[name])
-        return sum(map(len, self._rows.values()))
+        return self._samples
 
     def clear(self) -> None:
         """Forget what was written."""
+        self.drop_samples()
         self._statuses.clear()
         self._versions.clear()
         self._mentioned.clear()
-        self.drop_samples()
+        self.waiting = 0
 
     def drop_samples(self) -> int:
         """Forget rows that could not be written, but for what the catalogue and the statuses say; returns how many."""
-        gone = 0
+        gone = self._samples
+        self._events.clear()
+        self._group = _NO_GROUP
         for rows in self._rows.values():
-            gone += len(rows)
             rows.clear()
-        self.waiting = len(self._statuses) + len(self._versions)
+        self.waiting -= gone
         return gone
 
+    @property
+    def _samples(self) -> int:
+        """What waits besides statuses and versions."""
+        return self.waiting - len(self._statuses) - len(self._versions)
+
     def _take_events(self, run_id: int, msg: BookEvents) -> None:
-        market_id, outcome_id = self._keys.get((msg.market, msg.token_id)) or self._key(run_id, msg)
-        ts_ns = msg.ts_ns
-        ts_ms = (msg.venue_ns or ts_ns) // NS_PER_MS
-        seq, events, append = msg.seq, msg.events, self._events.append
-        for event in events:
-            append((run_id, market_id, outcome_id, seq, ts_ms, ts_ns, event.side, event.price_e6, event.size_e6, event.change_e6))
-        self.waiting += len(events)
+        if (run_id, msg.market, msg.token_id) != self._group:
+            self._group = (run_id, msg.market, msg.token_id)
+            self._add_events = self._events.group((run_id, *self._key(run_id, msg)))
+        self._add_events(msg)
+        self.waiting += len(msg.events)
 
     def _take_row(self, name: str, row: Row) -> None:
         self._rows[name].append(row)

@@ -1,4 +1,4 @@
-"""Samples of the market as rows: book events, snapshots, trades, states and gaps, and the status of each market."""
+"""Samples of the market as rows: snapshots, trades, states and gaps, and the status of each market."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from pipeline.store.schema import (
     feed_gaps,
     hash_checks,
     market_status,
-    orderbook_events,
     orderbook_snapshots,
     trades,
 )
-from pipeline.store.statements import columns, insert_rows, insert_sql, upsert_sql
+from pipeline.store.statements import columns, insert_sql, upsert_sql
 
 Row = tuple[Any, ...]
 """One row in the order of ``statements.columns`` of its table."""
@@ -68,12 +67,6 @@ def status_row(run_id: int, msg: MarketStatus) -> Row:
     other = msgspec.json.encode({name: count for name, count in sorted(msg.counts.items()) if name not in STATUS_COUNTS})
     totals = (msg.last_seq, msg.last_update_ts_ms, msg.snapshots, msg.deltas, msg.trades)
     return (msg.market, run_id, *totals, *own, other.decode())
-
-
-def insert_events(conn: Connection, rows: Sequence[Row]) -> None:
-    """Add event rows, counted per market in ``market_status.event_rows``."""
-    insert_rows(conn, orderbook_events, rows)
-    add_to_rows(conn, "event_rows", Counter(map(_market_of_row, rows)))
 
 
 def insert_snapshots(conn: Connection, rows: Sequence[Row]) -> None:

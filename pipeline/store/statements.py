@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -12,7 +11,9 @@ from sqlalchemy.dialects import sqlite
 
 _DIALECT = sqlite.dialect()
 ROWS_A_STATEMENT = 50
-"""A row costs 0.6 of what it does alone when so many share a statement; more of them gain nothing, and SQLite takes 999 values."""
+"""A row costs 0.6 of what it does alone when so many share a statement; more of them gain nothing."""
+MOST_VALUES = 999
+"""Values that any SQLite takes in one statement."""
 
 
 @cache
@@ -28,21 +29,29 @@ def insert_sql(table: Table, names: tuple[str, ...] | None = None) -> str:
 
 
 @cache
-def insert_many_sql(table: Table, rows: int) -> str:
-    """An INSERT of so many rows of the columns of ``columns``."""
-    head, values, row = insert_sql(table).partition(" VALUES ")
-    return head + values + ", ".join([row] * rows)
+def insert_many_sql(table: Table, rows: int, shared: int = 0) -> str:
+    """An INSERT of so many rows of the columns of ``columns``; the values of the first ``shared`` columns come first, once for all."""
+    head, _, _ = insert_sql(table).partition(" VALUES ")
+    own = len(columns(table)) - shared
+    first = ", ".join(f"?{number}" for number in range(1, shared + 1))
+    starts = range(shared + 1, shared + 1 + rows * own, own)
+    several = (", ".join([*([first] if first else []), *(f"?{start + place}" for place in range(own))]) for start in starts)
+    return f"{head} VALUES {', '.join(f'({row})' for row in several)}"
 
 
-def insert_rows(conn: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Add many rows, as fast as SQLite takes them."""
-    together = min(ROWS_A_STATEMENT, 999 // len(columns(table)))
-    whole = len(rows) - len(rows) % together
-    if whole:
-        joined = [tuple(chain.from_iterable(rows[start : start + together])) for start in range(0, whole, together)]
-        conn.exec_driver_sql(insert_many_sql(table, together), joined)
-    if whole < len(rows):
-        conn.exec_driver_sql(insert_sql(table), list(rows[whole:]))
+def insert_values(conn: Connection, table: Table, values: list[Any], shared: tuple[Any, ...] = ()) -> None:
+    """Add many rows, as fast as SQLite takes them: their ``values`` one row after another, without those of the first columns if
+    these are ``shared`` by all rows.
+    """
+    own = len(columns(table)) - len(shared)
+    together = min(ROWS_A_STATEMENT, (MOST_VALUES - len(shared)) // own)
+    step = together * own
+    whole = len(values) - len(values) % step
+    for rows, start, stop in ((together, 0, whole), (1, whole, len(values))):
+        if start < stop:
+            step = rows * own
+            given = [shared + tuple(values[at : at + step]) for at in range(start, stop, step)]
+            conn.exec_driver_sql(insert_many_sql(table, rows, len(shared)), given)
 
 
 @cache
