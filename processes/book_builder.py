@@ -50,7 +50,8 @@ class BookBuilder(Stage):
 
     In: ``feed``, ``universe``, ``control`` (snapshot, staleness). Out: ``book``, ``resync``, ``persist.lossy``. State: the books; lost at
     a restart, and rebuilt from the VenueBook that the gateway sends for each new subscription. Without ``resync`` nobody can be asked
-    for a fresh book (a file is replayed): what comes is applied and marked. Without ``publish_tops`` nothing goes to ``book``.
+    for a fresh book (a file is replayed): what comes is applied and marked. Without ``publish_tops`` nothing goes to ``book``; without
+    ``rows`` no BookEvents to the writer.
     """
 
     role: ClassVar[str] = "book_builder"
@@ -65,12 +66,14 @@ class BookBuilder(Stage):
         resyncs_per_minute: int = 60,
         pending_ms: int = 2_000,
         unvouched_ms: int = 0,
+        rows: bool = True,
     ) -> None:
         self.rules = BookRules(
             depth=depth,
             batch_close_ns=batch_close_ms * NS_PER_MS,
             pending_ns=pending_ms * NS_PER_MS,
             publish_tops=publish_tops,
+            rows=rows,
             resync=resync,
         )
         self.ages = AgeLimits(staleness_ms * NS_PER_MS, unvouched_ms * NS_PER_MS)
@@ -84,6 +87,9 @@ class BookBuilder(Stage):
         self._timed: dict[str, int] = {}
         self._heard_ns = self._feed_ns = 0
         self._now_ns = 0
+        self._due_ns: int | None = None
+        self._moved = True
+        """Something may have moved the next timer: ``_due_ns`` is not known."""
         self._bad_frames = 0
 
     # --- messages --------------------------------------------------------------------------------------------------
@@ -94,12 +100,15 @@ class BookBuilder(Stage):
         if kind is BookDelta:
             self._heard_ns = now_ns
             assert isinstance(msg, BookDelta)
-            book = self.shelf.of_stream(msg.token_id, msg.market)
+            book = self.sequenced.get(msg.token_id) or self.shelf.of_stream(msg.token_id, msg.market)
             out = book.take_delta(msg, now_ns)
             feed = book.feed
-            if not feed.unsaid:
-                self._reports.say_later(feed, now_ns)
+            if feed.unsaid and not feed.wanting:
+                return out
+            self._moved = True
+            self._reports.say_later(feed, now_ns)
             return self._resyncs.with_wants(feed, out, now_ns) if feed.wanting else out
+        self._moved = True
         if kind is VenuePriceChange:
             self._heard_ns, self._feed_ns = now_ns, msg.ts_ns
             assert isinstance(msg, VenuePriceChange)
@@ -299,16 +308,19 @@ class BookBuilder(Stage):
     # --- time ------------------------------------------------------------------------------------------------------
 
     def next_timer_ns(self) -> int | None:
-        due = self._reports.due_ns
-        if self._timers and (due is None or self._timers[0][0] < due):
-            due = self._timers[0][0]
-        for other in (self._resyncs.due_ns, self._spots.due_ns):
-            if other is not None and (due is None or other < due):
-                due = other
-        return due
+        if self._moved:
+            self._moved = False
+            due = self._reports.due_ns
+            if self._timers and (due is None or self._timers[0][0] < due):
+                due = self._timers[0][0]
+            for other in (self._resyncs.due_ns, self._spots.due_ns):
+                if other is not None and (due is None or other < due):
+                    due = other
+            self._due_ns = due
+        return self._due_ns
 
     def on_timer(self, now_ns: int) -> Iterable[Message]:
-        self._now_ns = now_ns
+        self._now_ns, self._moved = now_ns, True
         out: list[Message] = []
         while self._timers and self._timers[0][0] <= now_ns:
             due_ns, token_id = heapq.heappop(self._timers)
@@ -341,6 +353,7 @@ class BookBuilder(Stage):
 
     def _after(self, book: TokenBook, out: list[Message], now_ns: int) -> list[Message]:
         """What follows from a token's step: its timer, the book it wants, the market's status."""
+        self._moved = True
         due_ns = book.due_ns
         if due_ns is not None and self._timed.get(book.token_id) != due_ns:
             self._timed[book.token_id] = due_ns

@@ -20,7 +20,6 @@ from pipeline.strategy.desk import QuoteDesk
 from pipeline.strategy.dutch_desk import DutchDesk
 from pipeline.strategy.dutch_rules import DutchRules
 from pipeline.strategy.spread import SpreadCapture
-from pipeline.trading.dispatch import earliest
 from pipeline.trading.policy import USUAL, FeedPolicy
 from pipeline.trading.silence import alive_every_ns, silence_ns_of
 from processes.options import process_options, run_process
@@ -64,14 +63,14 @@ class StrategyEngine(Stage):
 
     def handle(self, msg: Message, now_ns: int) -> Iterable[Message]:
         """One message."""
-        if isinstance(msg, BookSnapshot):
-            return self._on_book(msg, now_ns)
-        return self._told(msg, now_ns)
-
-    def _on_book(self, book: BookSnapshot, now_ns: int) -> Iterable[Message]:
-        """Most books ask for nothing: then nothing is built."""
-        answers = [answer for desk in self._desks if (answer := desk.on_book(book, now_ns))]
-        return self._settled(answers, now_ns) if answers else ()
+        if type(msg) is not BookSnapshot:
+            return self._told(msg, now_ns)
+        answers: list[Iterable[Message]] | None = None
+        for desk in self._desks:
+            answer = desk.on_book(msg, now_ns)
+            if answer:  # most books ask for nothing: then nothing is built
+                answers = [*(answers or ()), answer]
+        return () if answers is None else self._settled(answers, now_ns)
 
     def _told(self, msg: Message, now_ns: int) -> Iterator[Message]:
         if self.dutch is not None and isinstance(msg, OrderUpdate):
@@ -125,8 +124,12 @@ class StrategyEngine(Stage):
 
     def next_timer_ns(self) -> int | None:
         """The first wake-up of any desk."""
-        wake_ns = min((due for desk in self.desks.values() if (due := desk.next_wake_ns()) is not None), default=None)
-        return earliest(wake_ns, self._alive_ns)
+        first_ns = self._alive_ns
+        for desk in self._desks:
+            due_ns = desk.next_wake_ns()
+            if due_ns is not None and (first_ns is None or due_ns < first_ns):
+                first_ns = due_ns
+        return first_ns
 
     def on_timer(self, now_ns: int) -> Iterator[Message]:
         """Say that the strategies live; decide where it was put off."""

@@ -21,6 +21,7 @@ ONE_E6 = 1_000_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 _LONGEST_NUMBER = 400
+_SCALE: tuple[int, ...] = tuple(10 ** (6 - places) for places in range(7))
 _TOO_LARGE = 2**63  # what a message can carry
 
 
@@ -30,11 +31,11 @@ def parse_e6(text: str) -> int:
     Raises ValueError for anything that is not a finite decimal number with at most six decimal places.
     """
     whole, _, part = text.partition(".")
-    if len(part) <= 6 and len(whole) <= 12 and part.isascii() and whole.isascii():
-        digits = whole[1:] if whole[:1] in ("-", "+") else whole
-        if (digits.isdigit() or (not digits and part)) and (part.isdigit() or not part):
-            value = int(digits or "0") * ONE_E6 + int((part + "000000")[:6])
-            return -value if whole[:1] == "-" else value
+    if whole.isdigit() and (part.isdigit() or not part) and len(part) <= 6 and len(whole) <= 12 and text.isascii():
+        return int(whole + part) * _SCALE[len(part)]
+    digits = whole[1:]
+    if whole[:1] == "-" and digits.isdigit() and (part.isdigit() or not part) and len(part) <= 6 and len(digits) <= 12:
+        return -int(digits + part) * _SCALE[len(part)] if text.isascii() else _e6_of_decimal(text)
     return _e6_of_decimal(text)
 
 

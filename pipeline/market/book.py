@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Literal
 
 from pipeline.base.errors import BadFrame
-from pipeline.base.units import format_e6, parse_e6, parse_price_e6, parse_size_e6
+from pipeline.base.units import ONE_E6, format_e6, parse_e6, parse_price_e6, parse_size_e6
 from pipeline.market.verify import HashState, level_json, level_texts, levels_state, trade_price_text
 from pipeline.messages.market import (
     BookDelta,
@@ -29,6 +29,9 @@ from pipeline.messages.records import LevelEvent
 MAX_SIZE_E6 = 10**18
 """The largest size a level may have (a trillion shares): what is above it is an error, and would not fit the database."""
 
+STALE = -1
+"""The depth of best levels that are not known."""
+
 Entry = tuple[bool, int, int, str]
 """One parsed change: whether it is a bid, price, size or signed change, and the level's hashed form ("" on the generic stream)."""
 
@@ -44,11 +47,19 @@ def parse_change_e6(text: str) -> int:
 
 
 class BookSide:
-    """The levels of one side. ``prices`` rise; ``sizes`` has the same keys; ``texts`` too where the venue's text is kept."""
+    """The levels of one side. ``prices`` rise; ``sizes`` has the same keys; ``texts`` too where the venue's text is kept.
 
-    __slots__ = ("joined", "prices", "sizes", "texts")
+    The best levels that were asked for last are kept, until one of them, or a better one, changes: most changes are elsewhere.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_best", "_depth", "_high", "_is_bid", "_low", "joined", "prices", "sizes", "texts")
+
+    def __init__(self, is_bid: bool) -> None:
+        self._is_bid = is_bid
+        self._best: tuple[Level, ...] = ()
+        self._depth = STALE
+        self._low, self._high = 0, -1
+        """A change of a price from ``_low`` to ``_high`` changes ``_best``."""
         self.prices: list[int] = []
         self.sizes: dict[int, int] = {}
         self.texts: dict[int, str] = {}
@@ -59,6 +70,8 @@ class BookSide:
         """Give a level its total size, 0 for none; returns the change of its size."""
         self.joined = None
         old = self.sizes.get(price_e6)
+        if self._low <= price_e6 <= self._high:
+            self._depth = STALE
         if size_e6:
             if old is None:
                 insort(self.prices, price_e6)
@@ -85,12 +98,34 @@ class BookSide:
             old = 0
         size_e6 = old + change_e6
         if size_e6 > 0:
+            if self._low <= price_e6 <= self._high:
+                self._depth = STALE
             sizes[price_e6] = size_e6
             if size_e6 > MAX_SIZE_E6:
                 self.put(price_e6, old, "")
                 raise ValueError(f"size {size_e6} at {price_e6} is too large")
             return LevelEvent(side, price_e6, size_e6, change_e6)
         return LevelEvent(side, price_e6, 0, self.put(price_e6, 0, ""))
+
+    def best(self, depth: int) -> tuple[Level, ...]:
+        """The best ``depth`` levels, best first."""
+        if depth == self._depth:
+            return self._best
+        prices, sizes = self.prices, self.sizes
+        nearest = prices[: -depth - 1 : -1] if self._is_bid else prices[:depth]
+        self._best = tuple([Level(price, sizes[price]) for price in nearest])
+        self._depth = depth
+        worst = nearest[-1] if 0 < len(nearest) == depth else None
+        if self._is_bid:
+            self._low, self._high = (0 if worst is None else worst), ONE_E6
+        else:
+            self._low, self._high = 0, (ONE_E6 if worst is None else worst)
+        return self._best
+
+    def all_levels(self) -> tuple[Level, ...]:
+        """All levels, best first."""
+        sizes = self.sizes
+        return tuple([Level(price, sizes[price]) for price in (reversed(self.prices) if self._is_bid else self.prices)])
 
     def text_levels(self, rising: bool) -> tuple[TextLevel, ...]:
         """All levels as texts: the venue's where they are kept, else the shortest decimal ones."""
@@ -123,8 +158,8 @@ class OrderBook:
     def __init__(self, token_id: str, market: str) -> None:
         self.token_id = token_id
         self.market = market
-        self.bids = BookSide()
-        self.asks = BookSide()
+        self.bids = BookSide(is_bid=True)
+        self.asks = BookSide(is_bid=False)
         self.venue_ts: str | None = None
         self.hash: str | None = None
         self.tick_size: str | None = None
@@ -230,15 +265,11 @@ class OrderBook:
 
     def top(self, depth: int) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """The best ``depth`` levels a side: bids falling, asks rising."""
-        bids, asks = self.bids.sizes, self.asks.sizes
-        return (
-            tuple([Level(p, bids[p]) for p in self.bids.prices[: -depth - 1 : -1]]),
-            tuple([Level(p, asks[p]) for p in self.asks.prices[:depth]]),
-        )
+        return self.bids.best(depth), self.asks.best(depth)
 
     def levels(self) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """All levels: bids falling, asks rising."""
-        return self.top(max(len(self.bids.prices), len(self.asks.prices)))
+        return self.bids.all_levels(), self.asks.all_levels()
 
     def levels_state(self, venue_ts: str) -> HashState:
         """The hash state of all levels at the venue's timestamp; only for a book that keeps texts."""

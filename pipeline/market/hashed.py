@@ -210,7 +210,7 @@ class HashedBook(TokenBook):
         key = (msg.venue_ts, msg.hash)
         if (msg.hash and self.proof.is_repeat(key, book)) or (self._provided_ms and time_ms(msg.venue_ts) < self._provided_ms):
             self.count("repeats")
-            return [] if stored else [self._unapplied(msg)]
+            return [] if stored or not self.rules.rows else [self._unapplied(msg)]
         self._provided_ms = 0
         out: list[Message] = []
         if batch is not None and batch.key != key:
@@ -295,7 +295,7 @@ class HashedBook(TokenBook):
         if batch is None:
             return []
         self._next_seq(batch.key[0], batch.ts_ns)
-        return [self.rows(batch.ts_ns, batch.events)] if batch.events else []
+        return [self.rows(batch.ts_ns, batch.events)] if batch.events and self.rules.rows else []
 
     # --- verdicts --------------------------------------------------------------------------------------------------
 

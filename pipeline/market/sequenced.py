@@ -114,17 +114,18 @@ class SequencedBook(TokenBook):
             events = book.apply_delta(msg)
         except BadFrame as error:
             return self._refused(msg, error, now_ns)
-        rows = BookEvents(msg.ts_ns, self.token_id, feed.market_id, seq, msg.ts_ns, events)
-        if not self.rules.publish_tops:
-            if not verified:
-                return [rows, *self._confirmed(now_ns)]
-            self.confidence.verified_ns = now_ns
-            return [rows]
-        self.note_changes(events)
+        out: list[Message] = []
+        rules = self.rules
+        if rules.rows:
+            out.append(BookEvents(msg.ts_ns, self.token_id, feed.market_id, seq, msg.ts_ns, events))
+        if rules.publish_tops:
+            self.note_changes(events)
         if not verified:
-            return [rows, *self._confirmed(now_ns)]
+            return out + self._confirmed(now_ns)
         self.confidence.verified_ns = now_ns
-        return [rows, *self.published(now_ns)]
+        if rules.publish_tops:
+            out.append(self.snapshot(now_ns, not self._published))
+        return out
 
     def _confirmed(self, now_ns: int) -> list[Message]:
         """The next number came while the book was not verified: that heals silence, but no gap."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,18 +19,24 @@ USUAL_TICK_E6 = 10_000
 """The price grid assumed where neither the book nor the catalogue gives one: a cent, the venue's usual."""
 
 
+NOTHING_CHANGED: tuple[tuple[Level, ...], tuple[Level, ...]] = ((), ())
+
 NeedsFeed = Literal["", "link", "frozen"]
 """Why no provider's book is believed until the feed itself speaks: its link is down, or it leaves this token out."""
 
 
 @dataclass(frozen=True)
 class BookRules:
-    """How books are kept. Without ``resync`` nobody can be asked for a fresh book: what comes is applied and marked."""
+    """How books are kept. Without ``resync`` nobody can be asked for a fresh book: what comes is applied and marked.
+
+    Without ``rows`` the changed levels of each batch are told to nobody but in the published books.
+    """
 
     depth: int = 10
     batch_close_ns: int = 50 * NS_PER_MS
     pending_ns: int = 2 * NS_PER_S
     publish_tops: bool = True
+    rows: bool = True
     resync: bool = True
     held_limit: int = 5_000
 
@@ -110,6 +117,8 @@ class TokenBook:
         self._changed_bids: set[int] = set()
         self._changed_asks: set[int] = set()
         self._published = False
+        self._tick_texts: tuple[str | None, str | None] = (None, None)
+        self._tick_e6 = USUAL_TICK_E6
         feed.tokens.append(self)
 
     @property
@@ -238,20 +247,19 @@ class TokenBook:
         """The book now. ``fresh``: it tells and forgets the changed levels, as every subscriber gets it."""
         book = self.book
         assert book is not None
-        top = book.levels() if full_depth else book.top(self.rules.depth)
-        changed: tuple[tuple[Level, ...], tuple[Level, ...]] = ((), ())
-        if fresh:
-            if not full_depth:
-                bids, asks = book.bids.sizes, book.asks.sizes
-                changed = (
-                    tuple([Level(p, bids.get(p, 0)) for p in self._changed_bids]),
-                    tuple([Level(p, asks.get(p, 0)) for p in self._changed_asks]),
-                )
-            self._changed_bids.clear()
-            self._changed_asks.clear()
-            self._published = True
-            self._top = (top[0][: self.rules.depth], top[1][: self.rules.depth]) if full_depth else top
-        return self._message(now_ns, top, changed, full_depth)
+        if full_depth:
+            if fresh:
+                self._changed_bids.clear()
+                self._changed_asks.clear()
+                self._published = True
+                self._top = book.top(self.rules.depth)
+            return self._message(now_ns, book.levels(), NOTHING_CHANGED, True)
+        top = book.top(self.rules.depth)
+        if not fresh:
+            return self._message(now_ns, top, NOTHING_CHANGED, False)
+        self._top = top
+        self._published = True
+        return self._message(now_ns, top, (_taken(self._changed_bids, book.bids), _taken(self._changed_asks, book.asks)), False)
 
     def current(self, now_ns: int) -> BookSnapshot | None:
         """All levels for a new subscriber; None before any book.
@@ -292,20 +300,18 @@ class TokenBook:
     def replace_book(self, book: OrderBook) -> None:
         """Put a whole book in the place of the old one; what differs counts as changed."""
         if self.rules.publish_tops:
-            old_bids, old_asks = (BookSide(), BookSide()) if self.book is None else (self.book.bids, self.book.asks)
+            old_bids, old_asks = (BookSide(True), BookSide(False)) if self.book is None else (self.book.bids, self.book.asks)
             self._changed_bids |= changed_prices(old_bids, book.bids)
             self._changed_asks |= changed_prices(old_asks, book.asks)
         self.book = book
 
     def tick_e6(self) -> int:
         """The price grid: the book's, else the catalogue's, else a cent."""
-        for text in (self.book.tick_size if self.book else None, self.feed.market.tick_size if self.feed.market else None):
-            if text:
-                try:
-                    return tick_size_e6(text)
-                except ValueError:
-                    continue
-        return USUAL_TICK_E6
+        market = self.feed.market
+        texts = (self.book.tick_size if self.book else None, market.tick_size if market else None)
+        if texts != self._tick_texts:
+            self._tick_texts, self._tick_e6 = texts, _tick_of(texts)
+        return self._tick_e6
 
     def count(self, name: str, by: int = 1) -> None:
         """Count something in the market's totals."""
@@ -314,7 +320,7 @@ class TokenBook:
 
     def _marked(self, now_ns: int) -> BookSnapshot:
         """The last published top under the state as it is."""
-        return self._message(now_ns, self._top, ((), ()), False)
+        return self._message(now_ns, self._top, NOTHING_CHANGED, False)
 
     def _message(
         self,
@@ -371,6 +377,27 @@ class TokenBook:
             cause=cause,
             healed_by=healed_by,
         )
+
+
+def _taken(prices: set[int], side: BookSide) -> tuple[Level, ...]:
+    """The levels of these prices, which are forgotten."""
+    if not prices:
+        return ()
+    sizes = side.sizes
+    levels = tuple([Level(price, sizes.get(price, 0)) for price in prices])
+    prices.clear()
+    return levels
+
+
+def _tick_of(texts: Iterable[str | None]) -> int:
+    """The first of these price grids that is one; the usual one if none is."""
+    for text in texts:
+        if text:
+            try:
+                return tick_size_e6(text)
+            except ValueError:
+                continue
+    return USUAL_TICK_E6
 
 
 def time_ms(venue_ts: str | None) -> int:

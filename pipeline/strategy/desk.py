@@ -56,6 +56,7 @@ class QuoteDesk:
         self._aside: frozenset[str] = frozenset()
         self._frame_ns = 0
         self._closed = False
+        self._max_mid_jump_e6, self._requote_ns = self.habits.max_mid_jump_e6, strategy.min_requote_interval_ns
 
     # --- what comes in ---------------------------------------------------------------------------------------------
 
@@ -88,17 +89,25 @@ class QuoteDesk:
         signals = self._signals.get(token_id)
         if signals is None:
             signals = self._signals[token_id] = Signals()
-        jump_e6 = signals.on_book(book, now_ns)
-        alarm = 0 < self.habits.max_mid_jump_e6 < jump_e6
-        if alarm:
+        bids, asks = book.bids, book.asks
+        if not bids or not asks:
+            return self._prompted(token_id, book, now_ns)
+        bid_e6, ask_e6 = bids[0].price_e6, asks[0].price_e6
+        if 0 < self._max_mid_jump_e6 < signals.on_top(bid_e6, ask_e6, now_ns):
             self._jumped_ns[token_id] = now_ns + self.habits.jump_pause_ns
-        elif before is not None and _alike(before, book):
+        elif before is not None and before.state == book.state and before.bids and before.asks and bid_e6 < ask_e6:
+            # A book that may be traded on as much as the one before, as far as a glance tells.
             put_off_ns = self._next_quote_ns.get(token_id, 0)
             if now_ns < put_off_ns:
                 if token_id not in self._wakes:
                     self._wake_at(token_id, put_off_ns)
                 return ()
-            if now_ns < self._decided_ns.get(token_id, 0) + self.strategy.min_requote_interval_ns and _same_top(before, book):
+            if (
+                bid_e6 == before.bids[0].price_e6
+                and ask_e6 == before.asks[0].price_e6
+                and now_ns < self._decided_ns.get(token_id, 0) + self._requote_ns
+                and before.tick_size_e6 == book.tick_size_e6
+            ):
                 # What changed lies deeper in the book: it is looked at as often as quotes may change, not with every book.
                 return ()
         return self._prompted(token_id, book, now_ns)
@@ -329,21 +338,6 @@ class QuoteDesk:
         if planned is None or due_ns < planned:
             self._wakes[token_id] = due_ns
             heapq.heappush(self._heap, (due_ns, token_id))
-
-
-def _alike(before: BookSnapshot, book: BookSnapshot) -> bool:
-    """A book that may be traded on as much as the one before, as far as a glance tells."""
-    if before.state != book.state or not book.bids or not book.asks or not before.bids or not before.asks:
-        return False
-    return book.bids[0].price_e6 < book.asks[0].price_e6
-
-
-def _same_top(before: BookSnapshot, book: BookSnapshot) -> bool:
-    return (
-        before.bids[0].price_e6 == book.bids[0].price_e6
-        and before.asks[0].price_e6 == book.asks[0].price_e6
-        and before.tick_size_e6 == book.tick_size_e6
-    )
 
 
 _NONE = Signals()

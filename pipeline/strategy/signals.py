@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from pipeline.base.units import NS_PER_S
-from pipeline.messages.market import BookSnapshot, Side
+from pipeline.messages.market import Side
 
 SAMPLE_NS = NS_PER_S
 SAMPLES = 30
@@ -22,7 +22,7 @@ _AT_MOST = 200
 
 @dataclass(slots=True)
 class Signals:
-    """One quoted book's. ``on_book`` is told every book of it, ``on_trade`` every trade of ours."""
+    """One quoted book's. ``on_top`` is told every book of it that has two sides, ``on_trade`` every trade of ours."""
 
     mid_e6: int | None = None
     jump_e6: int = 0
@@ -33,15 +33,12 @@ class Signals:
     _moves: deque[int] | None = None
     _trades: deque[tuple[int, int, int]] | None = None
 
-    def on_book(self, book: BookSnapshot, now_ns: int) -> int:
+    def on_top(self, bid_e6: int, ask_e6: int, now_ns: int) -> int:
         """How far the mid is from where it was a second ago, or from the book before, whichever is farther.
 
-        An empty side leaves the mid as it was. ``volatility_e6`` is the mean move from second to second over the last 30 that saw books.
+        ``volatility_e6`` is the mean move from second to second over the last 30 that saw books.
         """
-        bids, asks = book.bids, book.asks
-        if not bids or not asks:
-            return 0
-        mid = (bids[0].price_e6 + asks[0].price_e6) >> 1
+        mid = (bid_e6 + ask_e6) >> 1
         last = self.mid_e6
         self.mid_e6 = mid
         if now_ns >= self._sample_ns:

@@ -110,6 +110,7 @@ def _stages(plan: RunPlan, window: _Window, shown: Shown, loaded: Sequence[Messa
         resync=given.answers,
         staleness_ms=settings.ingestion.staleness_ms,
         resyncs_per_minute=settings.book.resyncs_per_minute,
+        rows=False,
     )
     engine = StrategyEngine(strategies, SESSION, ttl_ns, policy, dutch_book)
     executor = Executor(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import BadFrame
-from pipeline.market.book import CrossedBook, OrderBook, changed_prices
+from pipeline.market.book import BookSide, CrossedBook, OrderBook, changed_prices
 from pipeline.messages.market import BookDelta, Level, TickSizeChange, VenueBook, VenuePriceChange, VenueTrade
 from pipeline.messages.records import LevelEvent
 
@@ -184,3 +184,23 @@ def test_a_book_after_any_changes_equals_a_book_from_its_levels(changes: list[tu
     assert msgspec.structs.replace(again.to_venue_book(1), venue_ts=None) == msgspec.structs.replace(
         book.to_venue_book(1), venue_ts=None, hash=None
     )
+
+
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, 12), st.integers(0, 3), st.booleans()),
+        max_size=60,
+    ),
+    st.integers(1, 4),
+)
+def test_the_best_levels_that_are_kept_are_those_of_the_book(steps: list[tuple[bool, int, int, bool]], depth: int) -> None:
+    side_of = {is_bid: BookSide(is_bid) for is_bid in (True, False)}
+    for is_bid, price, size, is_signed in steps:
+        side = side_of[is_bid]
+        if is_signed:
+            side.add("bid" if is_bid else "ask", price, size - 2)
+        else:
+            side.put(price, size, "")
+        levels = [Level(at, side.sizes[at]) for at in sorted(side.sizes, reverse=is_bid)]
+        assert side.best(depth) == tuple(levels[:depth])
+        assert side.all_levels() == tuple(levels)
