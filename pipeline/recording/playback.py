@@ -60,21 +60,22 @@ class Playback:
         if msg is None or msg.ts_ns > limit_ns:
             return
         self._next = None
+        played, last_ns = self.played + 1, self._last_ns
         try:
-            self.played += 1
             yield msg
             for msg in self._messages:
                 ts_ns = msg.ts_ns
-                if ts_ns > self._last_ns:
-                    self._last_ns = ts_ns
+                if ts_ns > last_ns:
+                    last_ns = ts_ns
                 if ts_ns > limit_ns:
                     self._next = msg
                     return
-                self.played = played = self.played + 1
+                played += 1
                 if not played & SHOWN_EVERY:
                     self._shown(played)
                 yield msg
         finally:
+            self.played, self._last_ns = played, last_ns
             if self._next is None:
                 self._move_on()
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -42,7 +42,7 @@ _NOT_PLAIN = (msgspec.DecodeError, ValueError, RecursionError)
 class _Time(msgspec.Struct, gc=False):
     """What a generic frame says of its time where it is written plainly: three times as fast to find as by a search."""
 
-    ts_ms: int | None = None
+    ts_ms: Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)] | None = None
 
 
 _time = msgspec.json.Decoder(_Time)
@@ -175,17 +175,17 @@ def _array(path: Path, whole: bytes, start_ns: int) -> FrameSource:
 def _json_lines(path: Path, start_ns: int, plain: bool) -> Iterator[Message]:
     """Frames with the times that they state; ``plain``: most lines have a ``ts_ms`` of their own."""
     ts_ns = start_ns
-    name, decode = str(path), _time.decode
+    name, decode, short = str(path), _time.decode, _SHORT if plain else 0
     with open_bytes(path) as stream:
         try:
             for number, line in enumerate(stream, 1):
                 ts_ms = None
-                if plain and len(line) < _SHORT:
+                if len(line) < short:
                     try:
                         ts_ms = decode(line).ts_ms
                     except _NOT_PLAIN:
                         ts_ms = None
-                if ts_ms is None or not 0 <= ts_ms <= LATEST_MS:
+                if ts_ms is None:
                     ts_ms = _stated_ms(line)
                 if ts_ms is not None:
                     ts_ns = ts_ms * NS_PER_MS

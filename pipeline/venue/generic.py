@@ -7,8 +7,8 @@ numeric strings; both are kept as the exact text that was written, so 0.40 never
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NoReturn
+from functools import cached_property, lru_cache
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 
@@ -42,14 +42,18 @@ class GenericRules:
         return f"{self.market}/{self.outcome_id}"
 
 
+Seq = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_SEQ)]
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]
+
+
 class GenericFrame(msgspec.Struct, gc=False):
     """A frame as it is nearly always written; what does not fit goes the long way round."""
 
     type: str | None = None
-    seq: int | None = None
+    seq: Seq | None = None
     bids: tuple[tuple[Any, Any], ...] | None = None
     asks: tuple[tuple[Any, Any], ...] | None = None
-    ts_ms: int | None = None
+    ts_ms: Milliseconds | None = None
     market: str | None = None
     outcome_id: str | None = None
     channel: str | None = None
@@ -115,11 +119,9 @@ def to_message(frame: GenericFrame, ts_ns: int, rules: GenericRules, source: Boo
     elif rules.market and market != rules.market:
         return OTHER_MARKET
     seq, ts_ms, outcome_id = frame.seq, frame.ts_ms, frame.outcome_id
-    if seq is None or not 0 <= seq <= LARGEST_SEQ:
-        raise BadFrame("seq: missing" if seq is None else "seq: not a number that fits")
+    if seq is None:
+        raise BadFrame("seq: missing")
     if ts_ms is not None:
-        if not 0 <= ts_ms <= LATEST_MS:
-            raise BadFrame("ts_ms: not a time in milliseconds")
         ts_ns = ts_ms * NS_PER_MS
     if outcome_id or market is not rules.market:
         token_id = f"{market}/{outcome_id or rules.outcome_id}"
@@ -151,10 +153,19 @@ def to_message(frame: GenericFrame, ts_ns: int, rules: GenericRules, source: Boo
 
 def _levels(items: tuple[tuple[Any, Any], ...], name: str) -> tuple[TextLevel, ...]:
     """(price, size) pairs as text, each checked to be a number."""
-    if len(items) == 1:
-        ((price, size),) = items
-        return ((number_text(price, name), number_text(size, name)),)
-    return tuple([(number_text(price, name), number_text(size, name)) for price, size in items])
+    try:
+        if len(items) == 1:
+            ((price, size),) = items
+            return ((_text(price), _text(size)),)
+        return tuple([(_text(price), _text(size)) for price, size in items])
+    except (BadFrame, TypeError):
+        return tuple([(number_text(price, name), number_text(size, name)) for price, size in items])
+
+
+@lru_cache(maxsize=16_384)
+def _text(value: Any) -> str:
+    """A number that was met before costs one look-up. Raises BadFrame without naming the field, TypeError for lists and objects."""
+    return number_text(value, "")
 
 
 def _whole_side(items: tuple[tuple[Any, Any], ...], name: str) -> tuple[TextLevel, ...]:
