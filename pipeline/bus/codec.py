@@ -1,11 +1,13 @@
 """Messages as bytes: one frame is the topic, a NUL, then MessagePack of ``(producer, run_id, seq, message)``.
 
 One part a frame, because several cost five times as much; the topic leads, so that a SUB's prefix matching works on it.
+A pack is one frame of several messages of a stream, of any topics, as each frame wakes four threads on its way: its topic is
+``<stream>.`` and PACKED, what follows is ``(producer, run_id, [(seq, message), ...])``. Only who listens to a whole stream gets it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Union
 
@@ -17,6 +19,8 @@ from pipeline.messages import Message
 from pipeline.messages.control import EndOfStream, StreamHead
 
 NUL = b"\0"
+PACKED = "\1"
+"""The key of packs; no message has it."""
 PLUMBING: tuple[type[Message], ...] = (StreamHead, EndOfStream)
 """Kinds that every stream carries besides its own."""
 
@@ -31,6 +35,17 @@ def topic_of(stream: str, msg: Message) -> str:
 def encode(topic: str, producer: str, run_id: str, seq: int, msg: Message) -> bytes:
     """One frame."""
     return topic.encode() + NUL + _encode((producer, run_id, seq, msg))
+
+
+def encode_pack(stream: str, producer: str, run_id: str, numbered: Sequence[tuple[int, Message]]) -> bytes:
+    """One frame of several messages, each with its number."""
+    return pack_topic(stream) + _encode((producer, run_id, numbered))
+
+
+@cache
+def pack_topic(stream: str) -> bytes:
+    """What the packs of a stream begin with."""
+    return f"{stream}.{PACKED}".encode() + NUL
 
 
 def decode(stream: str, frame: bytes) -> Arrival:
@@ -53,6 +68,13 @@ def all_kinds() -> tuple[type[Message], ...]:
 def decoder(stream: str) -> Callable[[bytes], tuple[str, str, int, Any]]:
     """What turns the part of a stream's frame behind the NUL into producer, run, number and message."""
     return msgspec.msgpack.Decoder(_envelope(STREAM[stream])).decode
+
+
+@cache
+def pack_decoder(stream: str) -> Callable[[bytes], tuple[str, str, list[tuple[int, Any]]]]:
+    """What turns the part of a pack behind the NUL into producer, run, and numbers with their messages."""
+    kinds = STREAM[stream].carries + PLUMBING
+    return msgspec.msgpack.Decoder(tuple[str, str, list[tuple[int, Union[kinds]]]]).decode  # type: ignore[valid-type]  # noqa: UP007
 
 
 def _envelope(stream: Stream) -> Any:

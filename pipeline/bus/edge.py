@@ -13,6 +13,7 @@ import zmq
 from pipeline.messages import Message
 
 Emit = Callable[[Message], None]
+NOBLOCK = int(zmq.NOBLOCK)
 
 
 class AsyncEdge(Protocol):
@@ -37,10 +38,12 @@ class Inbox:
         self.socket = context.socket(zmq.PULL)
         self.socket.bind(self._address)
         self._waiting: deque[Message] = deque()
+        self._is_open = self._is_woken = False
         self.failure: BaseException | None = None
 
     def open_emit(self) -> tuple[Emit, Callable[[], None]]:
         """An ``emit`` for one thread, and what closes it; call both in that thread."""
+        self._is_open = True
         wake = self._context.socket(zmq.PUSH)
         wake.setsockopt(zmq.SNDHWM, 8)
         wake.connect(self._address)
@@ -48,8 +51,11 @@ class Inbox:
 
         def emit(msg: Message) -> None:
             append(msg)
+            if self._is_woken:
+                return
+            self._is_woken = True
             try:
-                wake.send(b"", zmq.NOBLOCK)
+                wake.send(b"", NOBLOCK)
             except zmq.Again:
                 return  # a wake-up is already on its way
 
@@ -57,13 +63,13 @@ class Inbox:
 
     def take(self, at_most: int) -> list[Message]:
         """What has been emitted, oldest first. Raises what killed an edge."""
-        try:
-            while True:
-                self.socket.recv(zmq.NOBLOCK)
-        except zmq.Again:
-            pass
+        if not self._is_open:
+            return []
+        while self.socket.getsockopt(zmq.EVENTS):
+            self.socket.recv(NOBLOCK)
+        self._is_woken = False  # between the two: who finds it set has added before this, and is found below
         waiting = self._waiting
-        found = [waiting.popleft() for _ in range(min(len(waiting), at_most))]
+        found = [waiting.popleft() for _ in range(min(len(waiting), at_most))] if waiting else []
         if not found and self.failure is not None:
             raise self.failure
         return found

@@ -8,7 +8,7 @@ next message from outside is taken. What goes out, but for records of the journa
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,7 +20,7 @@ from pipeline.bus.runner import Runner, RunnerOptions
 from pipeline.bus.stage import Arrival, Identity, InlineEdge, Stage
 from pipeline.bus.topology import BOOK_BUILDER, EXECUTOR, GATEWAY, ROLES, STRATEGY, Stream, receives, sends
 from pipeline.bus.transport import Transport
-from pipeline.bus.wires import NOBLOCK, Incoming, Subscribed, Wires
+from pipeline.bus.wires import Incoming, Wires
 from pipeline.messages import Message
 
 _AT_MOST = 100
@@ -138,7 +138,7 @@ class FusedWires(Wires):
             for stream in heard
             if len(exchange.hearers(stream)) > 1
         }
-        self._followed: dict[str, set[bytes]] = {stream.name: set() for stream in self._publishers.values()}
+        self._producer, self._run_id = identity.producer, identity.run_id
         self._send_out = super().send
         self._given = 0
         self.answers = False
@@ -146,6 +146,17 @@ class FusedWires(Wires):
 
     def send(self, stream: Stream, msg: Message) -> bool:
         """Hand a message to the roles here, and have it leave if anybody outside is to hear it."""
+        if self._hand_over(stream, msg):
+            self._exchange.post(self._send_out, stream, msg)
+        return True
+
+    def gather(self, stream: Stream, msg: Message) -> None:
+        """The same; what leaves does so with others."""
+        if self._hand_over(stream, msg):
+            super().gather(stream, msg)
+
+    def _hand_over(self, stream: Stream, msg: Message) -> bool:
+        """Give a message to the roles here; whether anybody outside is to hear it too, as nothing is encoded for nobody."""
         name = stream.name
         queues = self._inside.get(name)
         if queues is not None and not self.answers:
@@ -153,9 +164,8 @@ class FusedWires(Wires):
             arrival = Arrival(name, self._producer, self._run_id, self._given, msg)
             for queue in queues:
                 queue.append(arrival)
-        if name in self._sending and self._followed.get(name, True):
-            self._exchange.post(self._send_out, stream, msg)
-        return True
+        spoken = self._spoken.get(name)
+        return spoken is not None and (bool(spoken.followed) or stream.kind == "pushpull")
 
     def send_heads(self, now_ns: int) -> None:
         self._exchange.flush()
@@ -173,9 +183,9 @@ class FusedWires(Wires):
         if not ready:
             return []
         found: list[Incoming] = []
-        for socket, stream in self._publishers.items():
+        for socket, spoken in self._publishers.items():
             if socket in ready:
-                found.extend(self._subscriptions(socket, stream))
+                found += spoken.subscriptions()
         for heard in self._hears:
             if heard.socket in ready:
                 arrived = self._drain(heard, at_most)
@@ -183,20 +193,6 @@ class FusedWires(Wires):
                 for queue in self._shared.get(heard.stream.name, ()):
                     queue.extend(arrived)
         return found
-
-    def _subscriptions(self, socket: zmq.Socket[bytes], stream: Stream) -> Iterator[Subscribed]:
-        """The topics that onlookers began to follow; noted, as nothing is encoded for nobody."""
-        followed = self._followed[stream.name]
-        try:
-            while True:
-                frame = socket.recv(NOBLOCK)
-                if frame[:1] == b"\1":
-                    followed.add(frame[1:])
-                    yield Subscribed(stream.name, frame[1:].decode())
-                else:
-                    followed.discard(frame[1:])
-        except zmq.Again:
-            return
 
 
 class FusedRunner(Runner):
@@ -288,6 +284,4 @@ class Fused:
             runner.close()
 
     def _wait_ms(self) -> int:
-        if any(runner.inbox.waiting for runner in self.runners):
-            return 0
         return min(runner.wait_ms() for runner in self.runners)

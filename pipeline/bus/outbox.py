@@ -243,7 +243,10 @@ class Outbox:
             return
         self.sent += 1
         for stream in streams:
-            self._wires.send(stream, msg)
+            if stream.pack > 1:
+                self._wires.gather(stream, msg)
+            else:
+                self._wires.send(stream, msg)
 
 
 def _nothing() -> None:

@@ -34,6 +34,8 @@ _STATE_PER_STEP = 200
 _HEADS_MS = 1_000
 _REMIND_MS = 250
 _LONGEST_WAIT_MS = 50
+_LEAVE_TOGETHER = 8
+"""After so many of the messages that had arrived, what the stage said to them leaves."""
 _DRAIN_NS = 2_000 * NS_PER_MS
 _QUIET_TURNS = 8
 _WIND_UP_NS = 1_500 * NS_PER_MS
@@ -144,6 +146,7 @@ class Runner:
         for thread in self._edges:
             thread.start()
         self._turns.start(now_ns)
+        self.wires.flush()
         get_logger().info(events.PROCESS_STARTED, pid=os.getpid())
 
     def run(self, wanted: Callable[[], bool]) -> None:
@@ -221,10 +224,15 @@ class Runner:
         for item in self.wires.receive(timeout_ms, at_most):
             self._take(item)
             done += 1
+            if not done % _LEAVE_TOGETHER:
+                self.wires.flush()
         for msg in self.inbox.take(at_most):
             self._handle(Arrival(EDGE, self.stage.role, self.identity.run_id, 0, msg))
             done += 1
+            if not done % _LEAVE_TOGETHER:
+                self.wires.flush()
         done += self._local_messages()
+        self.wires.flush()
         if self._log is not None:
             self._log.flush()
         return done
@@ -371,14 +379,20 @@ class Runner:
 
     def wait_ms(self) -> int:
         """How long a step may wait for messages: until the next timer, at most the plumbing's patience."""
-        if self._turns.owes or self._local:
+        if self._turns.owes or self._local or self.inbox.waiting:
             return 0
-        due = [self.stage.next_timer_ns(), *(edge.next_ns() for edge in self._inline)]
-        times = [ns for ns in due if ns is not None]
-        if not times:
-            return _LONGEST_WAIT_MS
-        left_ns = min(times) - self.clock.now_ns()
-        return max(0, min(_LONGEST_WAIT_MS, -(-left_ns // NS_PER_MS)))
+        longest = self.wires.patience_ms
+        if longest is None:
+            longest = _LONGEST_WAIT_MS
+        due_ns = self.stage.next_timer_ns()
+        for edge in self._inline:
+            edge_ns = edge.next_ns()
+            if edge_ns is not None and (due_ns is None or edge_ns < due_ns):
+                due_ns = edge_ns
+        if due_ns is None:
+            return longest
+        left_ns = due_ns - self.clock.now_ns()
+        return max(0, min(longest, -(-left_ns // NS_PER_MS)))
 
 
 def _open_journal(role: str, identity: Identity, options: RunnerOptions) -> JournalFiles | None:

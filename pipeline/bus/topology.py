@@ -82,7 +82,7 @@ ROLES = (WRITER, EXECUTOR, STRATEGY, BOOK_BUILDER, GATEWAY, SCHEDULER)
 
 @dataclass(frozen=True)
 class Stream:
-    """One row of the table. ``carries`` lists every kind of message; ``hwm`` counts messages."""
+    """One row of the table. ``carries`` lists every kind of message; ``hwm`` counts frames."""
 
     name: str
     kind: Kind
@@ -93,6 +93,10 @@ class Stream:
     when_full: WhenFull
     port: int
     """The port on loopback where a platform has no ipc transport, added to ``[bus] base_port``."""
+    pack: int = 1
+    """The most messages that may leave as one frame; 1: each by itself, at once."""
+    patience_ms: int = 0
+    """How long a message may wait for others to leave with it; 0: no longer than it takes to handle what has arrived already."""
     every_message: tuple[str, ...] = ()
     """Receivers that must see every message of a ``supersede`` stream; a gap in ``seq`` makes them resynchronise."""
 
@@ -143,9 +147,10 @@ STREAMS: tuple[Stream, ...] = (
             FeedStatus,
             BadFeedFrame,
         ),
-        hwm=10_000,
+        hwm=2_500,
         when_full="resync",
         port=2,
+        pack=32,
     ),
     Stream(
         "resync",
@@ -163,9 +168,10 @@ STREAMS: tuple[Stream, ...] = (
         binds=BOOK_BUILDER,
         connects=(STRATEGY, EXECUTOR),
         carries=(BookSnapshot, TradePrint, MarketResolved),
-        hwm=10_000,
+        hwm=2_500,
         when_full="supersede",
         port=4,
+        pack=32,
         every_message=(EXECUTOR,),
     ),
     Stream(
@@ -177,6 +183,7 @@ STREAMS: tuple[Stream, ...] = (
         hwm=64,
         when_full="expire",
         port=5,
+        pack=16,
     ),
     Stream(
         "operator",
@@ -197,6 +204,7 @@ STREAMS: tuple[Stream, ...] = (
         hwm=1_000,
         when_full="resync",
         port=7,
+        pack=32,
     ),
     Stream(
         "persist.durable",
@@ -229,9 +237,11 @@ STREAMS: tuple[Stream, ...] = (
             RunStarted,
             RunEnded,
         ),
-        hwm=10_000,
+        hwm=625,
         when_full="count",
         port=9,
+        pack=16,
+        patience_ms=10,
     ),
     Stream(
         "committed",

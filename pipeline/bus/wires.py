@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
+from typing import Any
 
-import msgspec
 import zmq
 
 from pipeline.base.errors import PortInUse
 from pipeline.bus import codec
 from pipeline.bus.curve import CurveKeys, Gatekeeper, guard_binding, guard_connecting
+from pipeline.bus.spoken import NOBLOCK as NOBLOCK
+from pipeline.bus.spoken import Spoken
+from pipeline.bus.spoken import Subscribed as Subscribed
 from pipeline.bus.stage import Arrival, Gap, Identity, PeerStarted
 from pipeline.bus.topology import SUPERSEDED, Stream, receives, sends
 from pipeline.bus.transport import Transport
@@ -18,29 +21,22 @@ from pipeline.messages import Message
 from pipeline.messages.control import EndOfStream, StreamHead
 
 _LINGER_MS = 1_000
-NOBLOCK = int(zmq.NOBLOCK)
-
-
-class Subscribed(msgspec.Struct, frozen=True):
-    """Somebody began to listen to the topics that start with ``topic``, and wants their current state."""
-
-    stream: str
-    topic: str
 
 
 Incoming = Arrival | Gap | PeerStarted | Subscribed
 
 
 class _Heard:
-    """One socket that is listened to: for each sender its run, and the last number of each topic."""
+    """One socket that is listened to: for each sender its run, and the last number of each key."""
 
-    __slots__ = ("decode", "lines", "receive", "run_of", "socket", "stream", "superseding")
+    __slots__ = ("decode", "decode_pack", "lines", "pack_topic", "receive", "run_of", "socket", "stream", "superseding")
 
     def __init__(self, socket: zmq.Socket[bytes], stream: Stream, superseding: bool) -> None:
         self.socket, self.stream, self.superseding = socket, stream, superseding
-        self.receive, self.decode = socket.recv, codec.decoder(stream.name)
+        self.receive, self.decode, self.decode_pack = socket.recv, codec.decoder(stream.name), codec.pack_decoder(stream.name)
+        self.pack_topic = codec.pack_topic(stream.name)
         self.run_of: dict[str, str] = {}
-        self.lines: dict[str, dict[bytes, int]] = {}
+        self.lines: dict[str, dict[str, int]] = {}
 
 
 class Wires:
@@ -62,16 +58,13 @@ class Wires:
     ) -> None:
         self.role = role
         self.identity = identity
-        self._producer, self._run_id = identity.producer, identity.run_id
-        self.dropped: dict[str, int] = {}
         self.gaps = 0
         self.superseded = 0
         """Messages of state that were left out, because a later one that was here already replaces them."""
-        self._sending: dict[str, zmq.Socket[bytes]] = {}
+        self._spoken: dict[str, Spoken] = {}
+        self._gathering: list[Spoken] = []
         self._hears: list[_Heard] = []
-        self._publishers: dict[zmq.Socket[bytes], Stream] = {}
-        self._heads: dict[str, dict[str, int]] = {}
-        self._fresh_heads: dict[str, list[dict[str, int]]] = {}
+        self._publishers: dict[zmq.Socket[bytes], Spoken] = {}
         self.poller = zmq.Poller()
         self._keys = transport.keys
         self._gatekeeper = None if transport.keys is None else Gatekeeper(context, transport.keys)
@@ -90,55 +83,50 @@ class Wires:
     # --- out -------------------------------------------------------------------------------------------------------
 
     def send(self, stream: Stream, msg: Message) -> bool:
-        """Send one message; False if it was dropped (and counted), because the stream is full or has no peer."""
-        name = stream.name
-        topic = f"{name}.{msg.key}"
-        heads = self._heads[name]
-        seq = heads.get(topic, 0) + 1
-        try:
-            self._sending[name].send(codec.encode(topic, self._producer, self._run_id, seq, msg), NOBLOCK)
-        except zmq.Again:
-            self.dropped[name] = self.dropped.get(name, 0) + 1
-            return False
-        heads[topic] = seq
-        fresh = self._fresh_heads.get(name)
-        if fresh is not None:
-            fresh[-1][topic] = seq
-        return True
+        """Send one message at once; False if it was dropped (and counted), because the stream is full or has no peer."""
+        return self._spoken[stream.name].send(msg)
+
+    def gather(self, stream: Stream, msg: Message) -> None:
+        """Send one message, in one frame with others of its stream that are gathered before the next ``flush``."""
+        spoken = self._spoken[stream.name]
+        if spoken.gather(msg) and spoken not in self._gathering:
+            self._gathering.append(spoken)
+
+    def flush(self, *, patient: bool = True) -> None:
+        """Have leave what was gathered; if ``patient``, but for what may wait longer."""
+        if self._gathering:
+            waits = [spoken for spoken in self._gathering if patient and spoken.may_wait]
+            for spoken in self._gathering:
+                if spoken not in waits:
+                    spoken.flush()
+            self._gathering = waits
+
+    @property
+    def patience_ms(self) -> int | None:
+        """How long what was gathered may wait at most; None if nothing waits."""
+        return min((spoken.stream.patience_ms for spoken in self._gathering), default=None)
 
     def send_frame(self, stream: Stream, frame: bytes) -> bool:
         """Send a frame that already has its number; False if it was dropped."""
-        try:
-            self._sending[stream.name].send(frame, NOBLOCK)
-        except zmq.Again:
-            self.dropped[stream.name] = self.dropped.get(stream.name, 0) + 1
-            return False
-        return True
+        return self._spoken[stream.name].send_frame(frame)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many messages found no room, by stream."""
+        return {name: spoken.dropped for name, spoken in self._spoken.items() if spoken.dropped}
 
     def send_heads(self, now_ns: int) -> None:
-        """Say the last number of every topic that moved since the head before last, so that a lost tail is noticed."""
-        for stream in sends(self.role):
-            fresh = self._fresh_heads.get(stream.name)
-            if fresh is None:
-                continue
-            heads: dict[str, int] = {}
-            for part in fresh:
-                heads.update(part)
-            if heads:
-                head = StreamHead(ts_ns=now_ns, stream=stream.name, heads=heads)
-                topic = codec.topic_of(stream.name, head)
-                frame = codec.encode(topic, self.identity.producer, self.identity.run_id, 0, head)
-                self.send_frame(stream, frame)
-            self._fresh_heads[stream.name] = [*fresh[-2:], {}]
+        """Say on every stream that is published how far it is, so that a lost tail is noticed."""
+        for spoken in self._spoken.values():
+            spoken.send_head(now_ns)
 
     def send_end(self, now_ns: int) -> None:
         """Say on every stream that nothing follows."""
-        for name in self._sending:
-            end = EndOfStream(ts_ns=now_ns, stream=name)
-            stream = next(stream for stream in sends(self.role) if stream.name == name)
-            frame = codec.encode(codec.topic_of(name, end), self.identity.producer, self.identity.run_id, 0, end)
-            if self._is_heard(stream):
-                self.send_frame(stream, frame)
+        for spoken in self._spoken.values():
+            if self._is_heard(spoken.stream):
+                spoken.send_end(now_ns)
+            else:
+                spoken.flush()
 
     def _is_heard(self, stream: Stream) -> bool:
         """Whether a stream's end is worth saying: not on one whose listener may be gone already, as it would be waited for."""
@@ -156,9 +144,9 @@ class Wires:
         if not ready:
             return []
         found: list[Incoming] = []
-        for socket, stream in self._publishers.items():
+        for socket, spoken in self._publishers.items():
             if socket in ready:
-                found.extend(_subscriptions(socket, stream))
+                found += spoken.subscriptions()
         for heard in self._hears:
             if heard.socket in ready:
                 found += self._drain(heard, at_most)
@@ -166,29 +154,34 @@ class Wires:
 
     def _drain(self, heard: _Heard, at_most: int) -> list[Incoming]:
         found: list[Incoming] = []
-        receive, decode, lines, run_of, stream = heard.receive, heard.decode, heard.lines, heard.run_of, heard.stream
+        receive, decode, run_of, stream, pack_topic = heard.receive, heard.decode, heard.run_of, heard.stream, heard.pack_topic
         name, counted = stream.name, stream.when_full != "journal"
+        numbered: Iterable[tuple[int, Any]]
         try:
-            for _ in range(at_most):
+            while len(found) < at_most:
                 frame = receive(NOBLOCK)
-                cut = frame.index(codec.NUL)
-                producer, run_id, seq, message = decode(frame[cut + 1 :])
+                if frame.startswith(pack_topic):
+                    producer, run_id, numbered = heard.decode_pack(frame[len(pack_topic) :])
+                else:
+                    producer, run_id, number, only = decode(frame[frame.index(codec.NUL) + 1 :])
+                    numbered = ((number, only),)
                 if run_of.get(producer) != run_id:
                     found += self._meet(heard, producer, run_id)
-                if counted:
-                    kind = type(message)
-                    if kind is StreamHead:
-                        for topic, last in message.heads.items():
-                            found += self._overtaken(heard, producer, topic.encode(), last)
-                        continue
-                    if kind is not EndOfStream:
-                        line = lines[producer]
-                        topic = frame[:cut]
-                        before = line.get(topic)
-                        line[topic] = seq
-                        if before is not None and seq != before + 1:
-                            found += self._jumped(stream, producer, topic, before + 1, seq)
-                found.append(Arrival(name, producer, run_id, seq, message))
+                line = heard.lines[producer]
+                for seq, message in numbered:
+                    if counted:
+                        kind = type(message)
+                        if kind is StreamHead:
+                            for topic, last in message.heads.items():
+                                found += self._overtaken(heard, producer, topic[len(name) + 1 :], last)
+                            continue
+                        if kind is not EndOfStream:
+                            key = message.key
+                            before = line.get(key)
+                            line[key] = seq
+                            if before is not None and seq != before + 1:
+                                found += self._jumped(stream, producer, key, before + 1, seq)
+                    found.append(Arrival(name, producer, run_id, seq, message))
         except zmq.Again:
             pass
         if not heard.superseding or len(found) < 2:
@@ -204,20 +197,20 @@ class Wires:
         heard.lines[producer] = {}
         return [PeerStarted(heard.stream.name, producer, run_id)] if known else []
 
-    def _overtaken(self, heard: _Heard, producer: str, topic: bytes, seq: int) -> list[Incoming]:
+    def _overtaken(self, heard: _Heard, producer: str, key: str, seq: int) -> list[Incoming]:
         """A StreamHead says how far a topic is: what lies between was lost."""
         line = heard.lines[producer]
-        before = line.get(topic)
+        before = line.get(key)
         if before is None or seq <= before:
             return []
-        line[topic] = seq
-        return self._jumped(heard.stream, producer, topic, before + 1, seq)
+        line[key] = seq
+        return self._jumped(heard.stream, producer, key, before + 1, seq)
 
-    def _jumped(self, stream: Stream, producer: str, topic: bytes, expected: int, got: int) -> list[Incoming]:
+    def _jumped(self, stream: Stream, producer: str, key: str, expected: int, got: int) -> list[Incoming]:
         if got < expected:
             return []
         self.gaps += 1
-        return [Gap(stream.name, topic.decode(), producer, expected, got)]
+        return [Gap(stream.name, f"{stream.name}.{key}", producer, expected, got)]
 
     def senders(self, stream: str) -> set[str]:
         """Who has been heard on a stream."""
@@ -234,20 +227,19 @@ class Wires:
     # --- opening and closing ---------------------------------------------------------------------------------------
 
     def _open_sender(self, stream: Stream, address: str, context: zmq.Context[zmq.Socket[bytes]]) -> None:
-        self._heads[stream.name] = {}
         if stream.kind == "pubsub":
             socket = context.socket(zmq.XPUB)
             socket.setsockopt(zmq.XPUB_VERBOSE, 1)
-            self._fresh_heads[stream.name] = [{}]
             _bind(socket, address, stream, self._keys)
-            self._publishers[socket] = stream
             self.poller.register(socket, zmq.POLLIN)
         else:
             socket = context.socket(zmq.PUSH)
             if stream.when_full in ("expire", "raise") or stream.name == "health":
                 socket.setsockopt(zmq.IMMEDIATE, 1)
             _connect(socket, address, stream, self._keys)
-        self._sending[stream.name] = socket
+        self._spoken[stream.name] = spoken = Spoken(socket, stream, self.identity)
+        if stream.kind == "pubsub":
+            self._publishers[socket] = spoken
 
     def _open_receiver(
         self, stream: Stream, address: str, context: zmq.Context[zmq.Socket[bytes]], topics: Iterable[str] | None
@@ -266,9 +258,10 @@ class Wires:
         self.poller.register(socket, zmq.POLLIN)
 
     def close(self) -> None:
-        """Close every socket; what is queued to be sent is still sent for a second."""
-        for socket in self._sending.values():
-            socket.close(linger=_LINGER_MS)
+        """Close every socket; what was said already is still sent for a second."""
+        for spoken in self._spoken.values():
+            spoken.flush()
+            spoken.socket.close(linger=_LINGER_MS)
         for heard in self._hears:
             heard.socket.close(linger=0)
         if self._gatekeeper is not None:
@@ -303,17 +296,6 @@ def _connect(socket: zmq.Socket[bytes], address: str, stream: Stream, keys: Curv
     socket.setsockopt(zmq.RECONNECT_IVL, 20)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
     socket.connect(address)
-
-
-def _subscriptions(socket: zmq.Socket[bytes], stream: Stream) -> Iterator[Subscribed]:
-    """The topics that new subscribers asked for."""
-    try:
-        while True:
-            frame = socket.recv(zmq.NOBLOCK)
-            if frame[:1] == b"\1":
-                yield Subscribed(stream.name, frame[1:].decode())
-    except zmq.Again:
-        return
 
 
 def _newest(found: list[Incoming]) -> list[Incoming]:

@@ -136,6 +136,9 @@ class FusedRun:
         while not self.gateway.ended:
             self._advance()
             self._listen()
+        for runner in self.fused.runners:
+            runner.wires.flush(patient=False)
+        self._listen()
         self.fused.close()
         self.writer.close()
         paths = segment_files(self.folder / "executor-x.journal")

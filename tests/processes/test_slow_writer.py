@@ -80,12 +80,12 @@ class Bench:
         for role in roles:
             self.runners[role].step(0)
 
-    def until(self, done: object) -> None:
+    def until(self, done: object, *roles: str) -> None:
         assert callable(done)
         deadline = monotonic_ns() + PATIENCE_NS
         while not done():
             assert monotonic_ns() < deadline, self.writer.counts()
-            self.step(*self.runners)
+            self.step(*(roles or self.runners))
 
     @property
     def backlog(self) -> int:
@@ -156,9 +156,12 @@ def test_a_writer_that_stands_still_for_30_s_of_traffic_gets_every_record_and_wh
             bench.say(records=60, samples=1_500)
             bench.step("executor", "book_builder")
         assert bench.backlog == 1_800
+        bench.runners["book_builder"].wires.flush(patient=False)
         dropped = bench.runners["book_builder"].counts()["dropped"]
         assert dropped >= bench.samples - 2 * HWM - 1  # what the two ends of the stream hold, and no more
-        bench.until(lambda: any(isinstance(msg, JournalSeen) and msg.backlog > msg.limit for msg in bench.executor.heard))
+        bench.until(
+            lambda: any(isinstance(msg, JournalSeen) and msg.backlog > msg.limit for msg in bench.executor.heard), "executor"
+        )
         bench.until(lambda: bench.backlog == 0 and bench.writer.counts()["rows"] + bench.lost() == bench.samples)
         seqs, samples = arrived(store)
         assert seqs == list(range(1, bench.records + 1))

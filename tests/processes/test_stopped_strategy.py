@@ -104,6 +104,7 @@ def test_it_hears_the_newest_books_after_a_flood_that_its_queue_could_not_hold(r
         token = ("yes", "no")[seq % 2]
         books.newest[token] = book(seq, token=token)
         builder.outbox.send(books.newest[token])
+        builder.wires.flush()
     until((builder, strategy), lambda: sorted(listener.books.values()) == [count - 1, count])
     counts = strategy.counts()
     assert 1 <= counts["gaps"] <= 4  # at most so many of a topic within a minute do not end the process

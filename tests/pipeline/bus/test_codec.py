@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from pipeline.bus import codec
-from pipeline.bus.topology import STREAMS
+from pipeline.bus.topology import STREAMS, Stream
 from pipeline.messages import Message
 
 CARRIED = [(stream.name, kind) for stream in STREAMS for kind in stream.carries + codec.PLUMBING]
@@ -80,3 +80,15 @@ def test_a_message_of_another_stream_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
         codec.decode("book", frame)
     assert codec.decode("book", codec.encode("book.", "p", "r", 1, beat)).message == beat
+
+
+@pytest.mark.parametrize("stream", [stream for stream in STREAMS if stream.pack > 1], ids=lambda stream: stream.name)
+def test_a_pack_gives_its_messages_back_in_order_and_no_topic_of_the_stream_begins_it(stream: Stream) -> None:
+    draw = random.Random(3)
+    numbered = [(number, example(kind, draw)) for number, kind in enumerate(stream.carries, 1)]
+    frame = codec.encode_pack(stream.name, "tester", "run-1", numbered)
+    topic = codec.pack_topic(stream.name)
+    assert codec.pack_decoder(stream.name)(frame[len(topic) :]) == ("tester", "run-1", numbered)
+    assert frame.startswith(f"{stream.name}.".encode())  # who follows the whole stream gets it
+    for _, msg in numbered:
+        assert not frame.startswith(codec.topic_of(stream.name, msg).encode() + codec.NUL)

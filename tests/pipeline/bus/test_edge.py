@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 
 import pytest
 import zmq
 
 from pipeline.base.clock import SystemClock, monotonic_ns
-from pipeline.bus.edge import Emit
+from pipeline.bus.edge import Emit, Inbox
 from pipeline.bus.runner import Runner
 from pipeline.bus.stage import Identity, Stage
 from pipeline.bus.transport import Transport
 from pipeline.messages import Message
+from pipeline.messages.control import BookWanted
 from pipeline.messages.edges import FetchBooks, RestBody
 
 
@@ -77,3 +79,30 @@ def test_an_edge_that_raises_ends_the_loop_after_what_it_said() -> None:
     with pytest.raises(RuntimeError, match="the edge broke"):
         run_until(stage, 2)
     assert stage.answers == ["before"]
+
+
+def test_no_message_of_any_thread_waits_for_a_wake_up_that_never_comes() -> None:
+    """The loop looks only when it is woken: a message that woke nobody would stay."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    inbox, each, all_heard = Inbox(context, "test"), 20_000, threading.Event()
+
+    def emit_all() -> None:
+        emit, close = inbox.open_emit()
+        for number in range(each):
+            emit(BookWanted(ts_ns=number, token_id="t", market="m", cause="test"))
+        all_heard.wait(10)
+        close()
+
+    threads = [threading.Thread(target=emit_all) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    heard: list[Message] = []
+    while len(heard) < 3 * each:
+        assert inbox.waiting or inbox.socket.poll(5_000), f"{len(heard)} came, {inbox.waiting} wait"
+        heard += inbox.take(1_000)
+    all_heard.set()
+    for thread in threads:
+        thread.join()
+    assert sorted(msg.ts_ns for msg in heard) == sorted(3 * list(range(each)))
+    inbox.close()
+    context.destroy(linger=0)

@@ -198,7 +198,7 @@ def test_a_turn_costs_one_sync_and_nothing_leaves_before_it(tmp_path: Path) -> N
             done.append(f"push {codec.decode(DURABLE, frame).seq}")
             return True
 
-        def send(self, stream: Stream, msg: Message) -> None:
+        def gather(self, stream: Stream, msg: Message) -> None:
             done.append(type(msg).__name__)
 
     wires = Wires()
