@@ -99,9 +99,9 @@ class BookBuilder(Stage):
         kind = type(msg)
         if kind is BookDelta:
             self._heard_ns = now_ns
-            assert isinstance(msg, BookDelta)
-            book = self.sequenced.get(msg.token_id) or self.shelf.of_stream(msg.token_id, msg.market)
-            out = book.take_delta(msg, now_ns)
+            delta: BookDelta = msg  # type: ignore[assignment]
+            book = self.sequenced.get(delta.token_id) or self.shelf.of_stream(delta.token_id, delta.market)
+            out = book.take_delta(delta, now_ns)
             feed = book.feed
             if feed.unsaid and not feed.wanting:
                 return out

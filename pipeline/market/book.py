@@ -52,14 +52,14 @@ class BookSide:
     The best levels that were asked for last are kept, until one of them, or a better one, changes: most changes are elsewhere.
     """
 
-    __slots__ = ("_best", "_depth", "_high", "_is_bid", "_low", "joined", "prices", "sizes", "texts")
+    __slots__ = ("_high", "_is_bid", "_low", "depth", "joined", "nearest", "prices", "sizes", "texts")
 
     def __init__(self, is_bid: bool) -> None:
         self._is_bid = is_bid
-        self._best: tuple[Level, ...] = ()
-        self._depth = STALE
+        self.nearest: tuple[Level, ...] = ()
+        self.depth = STALE
         self._low, self._high = 0, -1
-        """A change of a price from ``_low`` to ``_high`` changes ``_best``."""
+        """A change of a price from ``_low`` to ``_high`` changes ``nearest``, the best ``depth`` levels (``STALE``: not known)."""
         self.prices: list[int] = []
         self.sizes: dict[int, int] = {}
         self.texts: dict[int, str] = {}
@@ -71,7 +71,7 @@ class BookSide:
         self.joined = None
         old = self.sizes.get(price_e6)
         if self._low <= price_e6 <= self._high:
-            self._depth = STALE
+            self.depth = STALE
         if size_e6:
             if old is None:
                 insort(self.prices, price_e6)
@@ -99,7 +99,7 @@ class BookSide:
         size_e6 = old + change_e6
         if size_e6 > 0:
             if self._low <= price_e6 <= self._high:
-                self._depth = STALE
+                self.depth = STALE
             sizes[price_e6] = size_e6
             if size_e6 > MAX_SIZE_E6:
                 self.put(price_e6, old, "")
@@ -109,18 +109,18 @@ class BookSide:
 
     def best(self, depth: int) -> tuple[Level, ...]:
         """The best ``depth`` levels, best first."""
-        if depth == self._depth:
-            return self._best
+        if depth == self.depth:
+            return self.nearest
         prices, sizes = self.prices, self.sizes
-        nearest = prices[: -depth - 1 : -1] if self._is_bid else prices[:depth]
-        self._best = tuple([Level(price, sizes[price]) for price in nearest])
-        self._depth = depth
-        worst = nearest[-1] if 0 < len(nearest) == depth else None
+        picked = prices[: -depth - 1 : -1] if self._is_bid else prices[:depth]
+        self.nearest = tuple([Level(price, sizes[price]) for price in picked])
+        self.depth = depth
+        worst = picked[-1] if 0 < len(picked) == depth else None
         if self._is_bid:
             self._low, self._high = (0 if worst is None else worst), ONE_E6
         else:
             self._low, self._high = 0, (ONE_E6 if worst is None else worst)
-        return self._best
+        return self.nearest
 
     def all_levels(self) -> tuple[Level, ...]:
         """All levels, best first."""
@@ -265,7 +265,11 @@ class OrderBook:
 
     def top(self, depth: int) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """The best ``depth`` levels a side: bids falling, asks rising."""
-        return self.bids.best(depth), self.asks.best(depth)
+        bids, asks = self.bids, self.asks
+        return (
+            bids.nearest if bids.depth == depth else bids.best(depth),
+            asks.nearest if asks.depth == depth else asks.best(depth),
+        )
 
     def levels(self) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """All levels: bids falling, asks rising."""

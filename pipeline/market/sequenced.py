@@ -118,13 +118,16 @@ class SequencedBook(TokenBook):
         rules = self.rules
         if rules.rows:
             out.append(BookEvents(msg.ts_ns, self.token_id, feed.market_id, seq, msg.ts_ns, events))
-        if rules.publish_tops:
-            self.note_changes(events)
+        if not rules.publish_tops:
+            if not verified:
+                return out + self._confirmed(now_ns)
+            self.confidence.verified_ns = now_ns
+            return out
         if not verified:
+            self.note_changes(events)
             return out + self._confirmed(now_ns)
         self.confidence.verified_ns = now_ns
-        if rules.publish_tops:
-            out.append(self.snapshot(now_ns, not self._published))
+        out.append(self.after_changes(now_ns, events))
         return out
 
     def _confirmed(self, now_ns: int) -> list[Message]:

@@ -117,7 +117,8 @@ class TokenBook:
         self._changed_bids: set[int] = set()
         self._changed_asks: set[int] = set()
         self._published = False
-        self._tick_texts: tuple[str | None, str | None] = (None, None)
+        self._own_tick: str | None = None
+        self._listed_tick: str | None = None
         self._tick_e6 = USUAL_TICK_E6
         feed.tokens.append(self)
 
@@ -261,6 +262,17 @@ class TokenBook:
         self._published = True
         return self._message(now_ns, top, (_taken(self._changed_bids, book.bids), _taken(self._changed_asks, book.asks)), False)
 
+    def after_changes(self, now_ns: int, events: tuple[LevelEvent, ...]) -> BookSnapshot:
+        """The book after these changes, for every subscriber; the usual case is one change since the last one."""
+        if len(events) != 1 or self._changed_bids or self._changed_asks or not self._published:
+            self.note_changes(events)
+            return self.snapshot(now_ns, not self._published)
+        assert self.book is not None
+        event = events[0]
+        level = (Level(event.price_e6, event.size_e6),)
+        self._top = top = self.book.top(self.rules.depth)
+        return self._message(now_ns, top, (level, ()) if event.side == "bid" else ((), level), False)
+
     def current(self, now_ns: int) -> BookSnapshot | None:
         """All levels for a new subscriber; None before any book.
 
@@ -307,10 +319,11 @@ class TokenBook:
 
     def tick_e6(self) -> int:
         """The price grid: the book's, else the catalogue's, else a cent."""
-        market = self.feed.market
-        texts = (self.book.tick_size if self.book else None, market.tick_size if market else None)
-        if texts != self._tick_texts:
-            self._tick_texts, self._tick_e6 = texts, _tick_of(texts)
+        book, market = self.book, self.feed.market
+        own = None if book is None else book.tick_size
+        listed = None if market is None else market.tick_size
+        if own is not self._own_tick or listed is not self._listed_tick:
+            self._own_tick, self._listed_tick, self._tick_e6 = own, listed, _tick_of((own, listed))
         return self._tick_e6
 
     def count(self, name: str, by: int = 1) -> None:
@@ -349,7 +362,7 @@ class TokenBook:
             changed[0],
             changed[1],
             full_depth,
-            max(self.heard_ns, self.vouched_ns),
+            self.heard_ns if self.heard_ns > self.vouched_ns else self.vouched_ns,
         )
 
     def _levels(self, ts_ns: int, book: OrderBook, seq: int, venue_ns: int, cause: str) -> BookLevels:
