@@ -170,35 +170,33 @@ class Lockstep:
 
     def run_until_idle(self) -> None:
         """Handle messages until nobody has one; time moves only as far as they say."""
-        for seat in self._seats:
-            if seat.inbox:
-                self._take_turns(seat, seat.inbox.popleft())
-                return
-
-    def _take_turns(self, seat: _Seat, item: Any) -> None:
-        """Handle one message, which is nobody's yet, and then messages until nobody has one."""
         seats, clock = self._seats, self.clock
         now_ns = clock.now_ns()
         while True:
-            ts_ns = item.ts_ns if seat.is_plain else item.message.ts_ns
-            if ts_ns > now_ns:
-                clock.advance(ts_ns)
-                now_ns = clock.now_ns()
-                self._fire_timers(seat, now_ns)
-            sender, said = self._straight_on(seat, seat.take(item, now_ns), now_ns)
-            for msg in said:
-                sinks = sender.sinks.get(type(msg))
-                if sinks is None:
-                    self._send(sender, msg)
-                    continue
-                for to, envelop in sinks:
-                    to.inbox.append(msg if envelop is None else envelop(msg))
             for seat in seats:
                 if seat.inbox:
                     break
             else:
                 return
             item = seat.inbox.popleft()
+            ts_ns = item.ts_ns if seat.is_plain else item.message.ts_ns
+            if ts_ns > now_ns:
+                clock.advance(ts_ns)
+                now_ns = clock.now_ns()
+                self._fire_timers(seat, now_ns)
+            sender, said = self._straight_on(seat, seat.take(item, now_ns), now_ns)
+            if said:
+                self._post(sender, said)
+
+    def _post(self, sender: _Seat, said: Iterable[Message]) -> None:
+        """Put what was said into the inboxes of who hears it."""
+        for msg in said:
+            sinks = sender.sinks.get(type(msg))
+            if sinks is None:
+                self._send(sender, msg)
+                continue
+            for to, envelop in sinks:
+                to.inbox.append(msg if envelop is None else envelop(msg))
 
     def _straight_on(self, seat: _Seat, said: Iterable[Message], now_ns: int) -> tuple[_Seat, Iterable[Message]]:
         """While all that is said is one message for those who come before who said it, hand it on without a detour by the inboxes.
@@ -271,10 +269,10 @@ class Lockstep:
 
         The same as asking for the next timer after each message, without asking those that cannot be due.
         """
-        advance, take_turns = self.clock.advance, self._take_turns
+        clock, take, straight_on = self.clock, seat.take, self._straight_on
         timers = [known.next_timer_ns for known in self._seats if type(known.stage).next_timer_ns is not Stage.next_timer_ns]
         timers += [other.next_ns for other, _ in self._edges if other is not edge]
-        messages = edge.ahead(to_ns)
+        messages, is_plain = edge.ahead(to_ns), seat.is_plain
         for msg in messages:
             ts_ns = msg.ts_ns
             for next_ns in timers:
@@ -282,8 +280,14 @@ class Lockstep:
                 if due_ns is not None and due_ns <= ts_ns:
                     self._let_others(edge, ts_ns)
                     break
-            advance(ts_ns)
-            take_turns(seat, msg if seat.is_plain else Arrival(EDGE, seat.role, seat.run_id, 0, msg))
+            clock.advance(ts_ns)
+            now_ns = clock.now_ns()
+            sender, said = straight_on(
+                seat, take(msg if is_plain else Arrival(EDGE, seat.role, seat.run_id, 0, msg), now_ns), now_ns
+            )
+            if said:
+                self._post(sender, said)
+                self.run_until_idle()
             if until is not None and until():
                 messages.close()
                 return True
@@ -301,7 +305,7 @@ class Lockstep:
     def _fire_timers(self, seat: _Seat, now_ns: int) -> None:
         due_ns = seat.next_timer_ns()
         while due_ns is not None and due_ns <= now_ns:
-            self._send_all(seat, seat.stage.on_timer(now_ns))
+            self._post(seat, seat.stage.on_timer(now_ns))
             due_ns = seat.next_timer_ns()
 
     def _send_all(self, seat: _Seat, messages: Iterable[Message]) -> None:
