@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from pipeline.base.units import NS_PER_MS
 from pipeline.messages.market import BookSnapshot, Market
 from pipeline.messages.orders import Mode, OpenOrder
@@ -12,8 +14,7 @@ from pipeline.trading.diff import Quote
 from pipeline.trading.policy import USUAL, FeedPolicy, heard_ns, market_refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
+class Targets(msgspec.Struct, frozen=True):
     """All resting orders wanted in one market; ``Targets()`` wants none. ``reason`` says why, in words for the audit.
 
     ``scores_e6``: for each quote the part of the market's reward score that it may expect, in millionths; () where none are paid.
@@ -25,8 +26,7 @@ class Targets:
     scores_e6: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(msgspec.Struct, frozen=True):
     """What a strategy may know when it decides on one market. Everything is as of ``now_ns``.
 
     ``book`` is the quoted token's; ``complement_id`` names the market's other token ("" if it has none, or more than one) and

@@ -217,7 +217,7 @@ class QuoteDesk:
             inventory_e6=inventory(account.strategy, token_id),
             complement_inventory_e6=inventory(account.strategy, complement_id) if complement_id else 0,
             exposure_e6=account.exposure_elsewhere_e6(market.market_id) + self._held_e6(market.market_id),
-            orders=tuple(order for order in orders if order.token_id == token_id or order.token_id == complement_id),
+            orders=tuple([order for order in orders if order.token_id == token_id or order.token_id == complement_id]),
             policy=self.policy,
             jump_e6=signals.jump_e6,
             volatility_e6=signals.volatility_e6,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from pipeline.messages.market import Side
 from pipeline.messages.orders import OpenOrder, OrderType
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(msgspec.Struct, frozen=True, gc=False):
     """One resting order wanted: price in millionths of a dollar a share, size in millionths of a share."""
 
     token_id: str
@@ -21,8 +21,7 @@ class Quote:
     post_only: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(msgspec.Struct, frozen=True):
     """What to do, cancels first: an order must not meet the one that it replaces."""
 
     cancels: tuple[OpenOrder, ...] = ()

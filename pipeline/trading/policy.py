@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import get_args
 
 from pipeline.base.settings import ConfidenceSection, Policy
@@ -17,6 +16,7 @@ class FeedPolicy:
     """What each state of confidence allows, as ``[confidence]`` sets it. With real money no book that cannot be checked is traded on."""
 
     settings: ConfidenceSection
+    _allowed: dict[Mode, frozenset[State]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def of(self, state: State, mode: Mode) -> Policy:
         """What a state allows in a mode."""
@@ -27,12 +27,10 @@ class FeedPolicy:
 
     def allowed(self, mode: Mode) -> frozenset[State]:
         """The states in which a book may be traded on."""
-        return _allowed(self, mode)
-
-
-@lru_cache(maxsize=64)
-def _allowed(policy: FeedPolicy, mode: Mode) -> frozenset[State]:
-    return frozenset(state for state in STATES if policy.of(state, mode) == "trade")
+        found = self._allowed.get(mode)
+        if found is None:
+            found = self._allowed[mode] = frozenset(state for state in STATES if self.of(state, mode) == "trade")
+        return found
 
 
 STATES: tuple[State, ...] = get_args(State)

@@ -239,7 +239,7 @@ def test_the_quoter_never_crosses_itself_nor_the_book(
         quoter, volatility_part_e6=ONE_E6, markout_part_e6=ONE_E6, max_widening_e6=20_000, min_reward_e6=1
     )
     market = msgspec.structs.replace(seen.market, rewards=Rewards(10 * ONE_E6, band, 100 * ONE_E6))
-    seen = dataclasses.replace(seen, market=market, volatility_e6=moves, markout_e6=markout)
+    seen = msgspec.structs.replace(seen, market=market, volatility_e6=moves, markout_e6=markout)
     own = [in_terms_of("yes", quote) for quote in quoter.decide(seen).quotes]
     bids = [price for side, price in own if side == "BUY"]
     asks = [price for side, price in own if side == "SELL"]
