@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import time
 from pathlib import Path
 
 import click
 
-from benchmarks.machine import Figure, Options, machine, report
+from benchmarks.machine import Options, machine
+from benchmarks.table import Figure, report
 
-GROUPS = ("replay", "throughput", "latency", "fused", "hop", "verify", "memory", "startup")
+GROUPS = (
+    "codec",
+    "hop",
+    "book",
+    "verify",
+    "replay",
+    "backtest",
+    "latency",
+    "fused",
+    "throughput",
+    "writer",
+    "startup",
+    "memory",
+)
 RESULTS = Path(__file__).parent / "results"
+FULL, QUICK = Options(), Options(runs=2, seconds=8, rates=(5_000, 10_000), quick=True)
 
 
-def _rates(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
+def _rates(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    if value is None:
+        return None
     try:
         return tuple(int(word) for word in value.split(","))
     except ValueError:
@@ -23,25 +41,45 @@ def _rates(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 
 @click.command()
 @click.argument("groups", nargs=-1, type=click.Choice(GROUPS))
+@click.option("--quick", is_flag=True, help="Everything in some six minutes: fewer rounds, shorter runs, smaller tapes.")
+@click.option("--runs", type=click.IntRange(1), help=f"Rounds of each figure; {FULL.runs}, quick {QUICK.runs}.")
+@click.option("--seconds", type=float, help=f"How long each live run counts; {FULL.seconds:g}, quick {QUICK.seconds:g}.")
+@click.option("--rates", callback=_rates, help="Paces to try, frames/s, e.g. 5000,10000.")
 @click.option(
-    "--runs", default=5, show_default=True, help="Rounds of each figure; of the quick ones, one more that does not count."
+    "--peers",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="POLYBOT_BENCH_PEERS",
+    help="Ready environments of other engines; made under benchmarks/.peers otherwise.",
 )
-@click.option("--seconds", default=30.0, show_default=True, help="How long each run of the six processes counts.")
-@click.option("--rates", default="1000,2000,5000,7000,10000", show_default=True, callback=_rates, help="Paces to try, frames/s.")
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Where the JSON goes; under benchmarks/results otherwise.")
-def main(groups: tuple[str, ...], runs: int, seconds: float, rates: tuple[int, ...], out: Path | None) -> None:
+def main(
+    groups: tuple[str, ...],
+    quick: bool,
+    runs: int | None,
+    seconds: float | None,
+    rates: tuple[int, ...] | None,
+    peers: Path | None,
+    out: Path | None,
+) -> None:
     """Measure GROUPS (all of them without any) and print medians with the machine they are from.
 
     \b
     Example:
-      uv run python -m benchmarks replay --runs 3
+      uv run python -m benchmarks --quick
+      uv run python -m benchmarks replay backtest --runs 3
       uv run python -m benchmarks throughput --seconds 10 --rates 3000,5000
     """
-    before = machine()
+    usual = QUICK if quick else FULL
+    options = Options(runs or usual.runs, seconds or usual.seconds, rates or usual.rates, quick, peers)
+    before, began = machine(), time.monotonic()
     figures: list[Figure] = []
-    for group in groups or GROUPS:
-        figures += importlib.import_module(f"benchmarks.{group}").figures(Options(runs, seconds, rates))
-    report(figures, out or RESULTS / time.strftime("%Y%m%d-%H%M%S.json"), before)
+    try:
+        for group in groups or GROUPS:
+            print(f"{time.monotonic() - began:5.0f} s  {group}", file=sys.stderr)
+            figures += importlib.import_module(f"benchmarks.{group}").figures(options)
+    finally:
+        # What an error or Ctrl-C ends was measured all the same.
+        report(figures, out or RESULTS / time.strftime("%Y%m%d-%H%M%S.json"), before)
 
 
 if __name__ == "__main__":

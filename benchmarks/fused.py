@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from benchmarks.latency import EAGER, percentile, told
 from benchmarks.live import LiveRun, run_live
-from benchmarks.machine import Figure, Options
+from benchmarks.machine import Options
+from benchmarks.table import Figure
 
 RATE = 1_000
 TARGET_MS = {"p50": 0.2, "p99": 0.5}

@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 import zmq
 
-from benchmarks.machine import Figure, Options, interleave
+from benchmarks.machine import Options, interleave
+from benchmarks.table import Figure
 from pipeline.bus import codec
 from pipeline.bus.stage import Arrival, Identity
 from pipeline.bus.topology import BOOK_BUILDER, GATEWAY, STREAM

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from benchmarks.live import LiveRun, run_live
-from benchmarks.machine import Figure, Options
+from benchmarks.machine import Options
+from benchmarks.table import Figure
 
 RATE = 1_000
 GOOD_MS = {"p50": 0.8, "p99": 3.0}

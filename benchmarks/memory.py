@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.live import START_LIMIT_S, config_in
-from benchmarks.machine import Figure, Options
+from benchmarks.machine import Options
+from benchmarks.table import Figure
 from pipeline.base.config import write_effective
 from pipeline.bus.topology import BOOK_BUILDER, GATEWAY
 from processes.health_file import Health, read_health

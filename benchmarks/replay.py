@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.machine import Figure, Options, interleave
+from benchmarks.machine import Options, interleave
+from benchmarks.table import Figure
 from benchmarks.tape import write_tape
 
 TARGET = 150_000

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.live import bytecode, config_in
-from benchmarks.machine import Figure, Options
+from benchmarks.machine import Options
+from benchmarks.table import Figure
 from pipeline.base.config import write_effective
 
 TARGET_S = 1.5

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from benchmarks.live import LiveRun, run_live
-from benchmarks.machine import Figure, Options
+from benchmarks.machine import Options
+from benchmarks.table import Figure
 
 TARGET = 5_000
 

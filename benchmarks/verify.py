@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from random import Random
 
-from benchmarks.machine import Figure, Options
+from benchmarks.machine import Options
+from benchmarks.table import Figure
 from pipeline.market.hashed import HashedBook
 from pipeline.market.token_book import BookRules, MarketFeed
 from pipeline.market.verify import book_hash

@@ -1,4 +1,4 @@
-"""basana's backtesting dispatcher with a handler in Python, on a generic tape. Started with the interpreter of its own environment.
+"""basana's backtesting dispatcher with a handler in Python, on a generic tape. Run by the interpreter of its environment.
 
 Its exchange simulates bars, not books, so this is the dispatcher alone: the handler keeps the book of the tape (a dict a side with the best
 price beside it) and says by the rule of the other sides when it would quote anew. No order is matched and no account kept: a bound for

@@ -1,7 +1,7 @@
-"""hftbacktest (Rust, with a strategy compiled by numba) on a generic tape: the native bound. Started with its own environment's interpreter.
+"""hftbacktest (Rust, with a strategy compiled by numba) on a generic tape: the native bound. Run by the interpreter of its environment.
 
-A feed array made beforehand, a venue with queue positions and 100 ms of latency, and the rule of the other sides as compiled code: nothing of it
-is Python while the clock runs. It reads no bytes of the tape, so it has one mode, ``memory``.
+A feed array made beforehand, a venue with queue positions and 100 ms of latency, and the rule of the other sides as compiled code:
+nothing of it is Python while the clock runs. It reads no bytes of the tape, so it has one mode, ``memory``.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""nautilus_trader's whole backtest engine with a strategy in Python, on a generic tape. Started with the interpreter of its own environment.
+"""nautilus_trader's whole backtest engine with a strategy in Python, on a generic tape. Run by the interpreter of its environment.
 
-The engine does what the product's backtest does: a book, a strategy called with every change, risk checks, orders that are 100 ms under
-way, matching against the book, an account. The strategy quotes by the same rule: both sides of one book, inside the best prices by an edge of at
-most a quarter of the spread, leaning against the inventory, moved at most twice a second and after a second at the earliest, capped. What
-it has besides the rule (pulling at jumps, widening, the reasons of every decision) the product's strategy does alone.
+The engine does what the product's backtest does: a book, a strategy called with every change, risk checks, orders that are 100 ms
+under way, matching against the book, an account. The strategy quotes by the same rule: both sides of one book, inside the best prices
+by an edge of at most a quarter of the spread, leaning against the inventory, moved at most twice a second and after a second at the
+earliest, capped. What it has besides the rule (pulling at jumps, widening, the reasons of every decision) the product's does alone.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Quoter(Strategy):
         if order is not None and order.is_closed:
             order = self.orders[side] = None
         if order is not None:
-            if allowed and abs(self.prices[side] - price) < TICK / 2 or now_ns < self.placed_ns[side] + LIFETIME_NS:
+            if (allowed and abs(self.prices[side] - price) < TICK / 2) or now_ns < self.placed_ns[side] + LIFETIME_NS:
                 return False
             self.cancel_order(order)
         elif not allowed:
