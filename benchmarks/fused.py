@@ -1,30 +1,25 @@
-"""From a frame's receipt to its order at the relayer, in one process and in four, in turns, so that both meet the same machine."""
+"""From a frame's receipt to its order at the relayer in one process (``polybot up --fused``), beside a bare thread and loop of pyzmq."""
 
 from __future__ import annotations
 
-from benchmarks.latency import EAGER, percentile, told
+from benchmarks.hops import Ways, ways_between
+from benchmarks.latency import RATES, rows, settings
 from benchmarks.live import LiveRun, run_live
 from benchmarks.machine import Options
 from benchmarks.table import Figure
 
-RATE = 1_000
-TARGET_MS = {"p50": 0.2, "p99": 0.5}
+GOOD_MS: dict[int, dict[str, float]] = {1_000: {"p50": 0.4, "p99": 1.0}, 10_000: {}}
+EXCELLENT_MS: dict[int, dict[str, float]] = {1_000: {"p50": 0.2, "p99": 0.5}, 10_000: {}}
 
 
 def figures(options: Options) -> list[Figure]:
-    """p50 and p99 of both, and how much of the time of four processes the one takes."""
-    apart: list[LiveRun] = []
-    together: list[LiveRun] = []
-    for _ in range(options.runs):
-        apart.append(run_live(RATE, options.seconds, EAGER, timed=True))
-        together.append(run_live(RATE, options.seconds, EAGER, timed=True, fused=True))
+    """Percentiles of each run at both paces."""
     found: list[Figure] = []
-    for part, target in TARGET_MS.items():
-        four = tuple(percentile([sum(way) for way in run.waits_ns], part) for run in apart)
-        one = tuple(percentile([sum(way) for way in run.waits_ns], part) for run in together)
-        name = f"frame to order, {RATE:,} frames/s, {part}"
-        found.append(Figure(f"{name}, fused", "ms", one, target, note=told(together)))
-        found.append(Figure(f"{name}, six processes", "ms", four, note=told(apart)))
-        shares = tuple(100 * each / other for each, other in zip(one, four, strict=True))
-        found.append(Figure(f"{name}, fused of six processes", "%", shares))
+    for rate in RATES:
+        done: list[LiveRun] = []
+        bare: list[Ways] = []
+        for _ in range(options.runs):
+            bare.append(ways_between(rate, min(options.seconds, 20), fused=True))
+            done.append(run_live(rate, options.seconds, settings(rate), timed=True, fused=True))
+        found += rows(f"frame to order, {rate:,} frames/s", "fused", done, bare, GOOD_MS[rate], EXCELLENT_MS[rate], None)
     return found

@@ -1,89 +1,47 @@
-"""One hop of the bus: messages to bytes and back, and through the sockets of a stream, beside msgspec and pyzmq alone."""
+"""One hop of the bus: messages through the sockets of a stream, in one direction and there and back, beside pyzmq alone."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import zmq
 
 from benchmarks.machine import Options, interleave
+from benchmarks.percentiles import percentile_of
+from benchmarks.samples import CHANGE
 from benchmarks.table import Figure
 from pipeline.bus import codec
 from pipeline.bus.stage import Arrival, Identity
 from pipeline.bus.topology import BOOK_BUILDER, GATEWAY, STREAM
 from pipeline.bus.transport import Transport
 from pipeline.bus.wires import Wires
-from pipeline.messages import Message
-from pipeline.messages.market import BookSnapshot, Level, VenuePriceChange
 
-TOKEN = "71321045679252212594626385532706912750332728571942532289631379312455583992563"
-MARKET = "0x5f65177b394277fd294cd75650044e32ba009a95022d88a0c1d565897d72f8f1"
-CHANGE = VenuePriceChange(
-    ts_ns=1_780_000_000_000_000_000,
-    token_id=TOKEN,
-    market=MARKET,
-    venue_ts="1780000000000",
-    hash="7ffce1b4ba0b4de7a3a6d3f6b2f57bdb4d09b4a1",
-    changes=(("0.52", "173.5", "BUY"),),
-    best_bid="0.52",
-    best_ask="0.53",
-)
-BOOK = BookSnapshot(
-    ts_ns=1_780_000_000_000_000_000,
-    token_id=TOKEN,
-    market=MARKET,
-    tick_size_e6=10_000,
-    bids=tuple(Level(520_000 - 10_000 * step, 173_500_000 + step) for step in range(10)),
-    asks=tuple(Level(530_000 + 10_000 * step, 88_000_000 + step) for step in range(10)),
-    seq=12_345,
-    venue_ns=1_780_000_000_000_000_000,
-    state="VERIFIED",
-    basis="hash",
-    changed_bids=(Level(520_000, 173_500_000),),
-)
 MESSAGES = 20_000
 BURST = 500
+TRIPS = 3_000
+ROOT = Path(__file__).resolve().parents[1]
+BARE = ROOT / "benchmarks" / "peers" / "hops.py"
 
 
 def figures(options: Options) -> list[Figure]:
-    """Microseconds to encode and decode a message, and messages a second over ipc, sent and taken by one thread."""
-    found: list[Figure] = []
-    for name, stream, msg in (("a change of the feed", "feed", CHANGE), ("a book of ten levels", "book", BOOK)):
-        ours, bare = interleave(options.runs, _codec_us(stream, msg), _bare_codec_us(msg))
-        found.append(Figure(f"codec, encode + decode of {name}", "us", ours, None, bare))
+    """Messages a second over ipc, sent and taken by one thread, and round trips between two processes that wait for each other."""
     ours, bare = interleave(options.runs, _wires_rate, _bare_rate)
-    found.append(Figure("ipc: changes through Wires, numbered and checked", "msg/s", ours, None, bare))
-    found.append(Figure("bare limit: pyzmq, the same bytes", "msg/s", bare))
+    found = [Figure("bus, one hop over ipc, numbered and checked", "msg/s", ours, peer_name="pyzmq, the same bytes", peer=bare)]
+    mine: list[list[float]] = []
+    theirs: list[list[float]] = []
+    for _ in range(options.runs):
+        mine.append(_wires_trips())
+        theirs.append(_bare_trips())
+    for part in ("p50", "p99"):
+        runs, peer = (tuple(percentile_of(trips, part) for trips in side) for side in (mine, theirs))
+        found.append(
+            Figure(f"bus, round trip between two processes, {part}", "us", runs, peer_name="pyzmq, the same bytes", peer=peer)
+        )
     return found
-
-
-def _codec_us(stream: str, msg: Message) -> Callable[[], float]:
-    topic = codec.topic_of(stream, msg)
-
-    def measure() -> float:
-        began = time.perf_counter()
-        for seq in range(MESSAGES):
-            codec.decode(stream, codec.encode(topic, "gateway", "run-1", seq, msg))
-        return (time.perf_counter() - began) / MESSAGES * 1e6
-
-    return measure
-
-
-def _bare_codec_us(msg: Message) -> Callable[[], float]:
-    encode = msgspec.msgpack.Encoder().encode
-    decode = msgspec.msgpack.Decoder(tuple[str, str, int, type(msg)]).decode  # type: ignore[misc]
-
-    def measure() -> float:
-        began = time.perf_counter()
-        for seq in range(MESSAGES):
-            decode(encode(("gateway", "run-1", seq, msg)))
-        return (time.perf_counter() - began) / MESSAGES * 1e6
-
-    return measure
 
 
 def _wires_rate() -> float:
@@ -125,3 +83,46 @@ def _bare_rate() -> float:
         sender.close(linger=0)
         receiver.close(linger=0)
         return rate
+
+
+def _wires_trips() -> list[float]:
+    """Microseconds of each round trip: a change of the feed there, a request for a book back."""
+    with tempfile.TemporaryDirectory(prefix="pb-") as folder, zmq.Context() as context:
+        transport = Transport("ipc", socket_dir=Path(folder))
+        echo = subprocess.Popen([sys.executable, "-m", "benchmarks.hop_echo", folder], cwd=ROOT)
+        feed = STREAM["feed"]
+        trips = []
+        with Wires(GATEWAY, Identity("bench", "run-1", GATEWAY), transport, context, only=("feed", "resync")) as wires:
+            while not wires.receive(1_000, 10):
+                pass
+            for _ in range(TRIPS):
+                began = time.perf_counter()
+                wires.send(feed, CHANGE)
+                while not any(type(item) is Arrival for item in wires.receive(1_000, 10)):
+                    pass
+                trips.append((time.perf_counter() - began) * 1e6)
+            wires.send_end(0)
+            echo.wait(timeout=10)
+    return trips
+
+
+def _bare_trips() -> list[float]:
+    """The same with two sockets and no message in the bytes."""
+    frame = codec.encode(codec.topic_of("feed", CHANGE), "gateway", "run-1", 1, CHANGE)
+    trips = []
+    with tempfile.TemporaryDirectory(prefix="pb-") as folder, zmq.Context() as context:
+        out, back = context.socket(zmq.XPUB), context.socket(zmq.PULL)
+        out.bind(f"ipc://{folder}/feed")
+        back.bind(f"ipc://{folder}/back")
+        echo = subprocess.Popen([sys.executable, str(BARE), "echo", folder])
+        out.recv()
+        for _ in range(TRIPS):
+            began = time.perf_counter()
+            out.send(frame)
+            back.recv()
+            trips.append((time.perf_counter() - began) * 1e6)
+        out.send(b"end")
+        echo.wait(timeout=10)
+        out.close(linger=0)
+        back.close(linger=0)
+    return trips

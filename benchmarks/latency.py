@@ -1,18 +1,29 @@
-"""From a frame's receipt to the order that it leads to, at the relayer: risk-checked and journalled, over ipc between six processes."""
+"""From a frame's receipt to the order that it leads to, at the relayer: risk-checked and journalled, over ipc between six processes.
+
+Its peer is the same way through bare pyzmq in the same round: a thread that hears, a loop, and three hops between four processes, at the
+same pace. What the pipeline does besides (decode, book, proof, strategy, risk, journal) is what the ratio shows.
+"""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from benchmarks.hops import Ways, ways_between
 from benchmarks.live import LiveRun, run_live
 from benchmarks.machine import Options
+from benchmarks.percentiles import percentile_of
 from benchmarks.table import Figure
 
-RATE = 1_000
-GOOD_MS = {"p50": 0.8, "p99": 3.0}
+RATES = (1_000, 10_000)
+PARTS = ("p50", "p99", "p99.9")
+GOOD_MS = {1_000: {"p50": 0.8, "p99": 3.0}, 10_000: {"p50": 1.5, "p99": 10.0}}
+EXCELLENT_MS = {1_000: {"p50": 0.4, "p99": 1.5}, 10_000: {"p50": 0.7, "p99": 4.0}}
+TIMES_BARE = 1.5
+"""What p50 may be of the bare hops."""
+REQUOTE_MS = {1_000: 1, 10_000: 10}
+"""The shortest time between two moves of a quote: at ten times the frames there are to be about as many orders, not ten times as many."""
 EAGER: dict[str, dict[str, Any]] = {
     "spread_capture": {
         "edge": Decimal("0.001"),
@@ -30,34 +41,70 @@ EAGER: dict[str, dict[str, Any]] = {
     "risk": {"max_total_notional_usdc": Decimal(100_000), "max_market_usdc": Decimal(50_000), "max_event_usdc": Decimal(100_000)},
 }
 """A strategy that moves its quotes at every chance, and nothing that keeps its orders waiting."""
+HALVES: tuple[tuple[str, Callable[[tuple[int, int]], int]], ...] = (
+    ("frame to decision", lambda way: way[0]),
+    ("decision to relayer", lambda way: way[1]),
+)
+
+
+def settings(rate: int) -> dict[str, dict[str, Any]]:
+    """The eager strategy, for this pace."""
+    least = {"min_requote_interval_ms": REQUOTE_MS[rate], "min_quote_lifetime_ms": REQUOTE_MS[rate]}
+    return {**EAGER, "spread_capture": EAGER["spread_capture"] | least}
 
 
 def figures(options: Options) -> list[Figure]:
-    """p50 and p99 of each run, whole and in its two halves; only orders that a frame prompted count, not those of a timer."""
-    done = [run_live(RATE, options.seconds, EAGER, timed=True) for _ in range(options.runs)]
-    ways: tuple[tuple[str, Callable[[tuple[int, int]], int]], ...] = (
-        ("frame to order at the relayer", sum),
-        ("frame to decision", lambda way: way[0]),
-        ("decision to relayer", lambda way: way[1]),
-    )
+    """Percentiles of each run at both paces; only orders that a frame prompted count, not those of a timer."""
     found: list[Figure] = []
-    for name, pick in ways:
-        for part, target in GOOD_MS.items():
-            runs = tuple(percentile([pick(way) for way in run.waits_ns], part) for run in done)
-            whole = name == ways[0][0]
-            note = told(done) if whole and part == "p50" else ""
-            found.append(Figure(f"{name}, {RATE:,} frames/s, {part}", "ms", runs, target if whole else None, note=note))
+    for rate in RATES:
+        done: list[LiveRun] = []
+        bare: list[Ways] = []
+        for _ in range(options.runs):
+            bare.append(ways_between(rate, min(options.seconds, 20)))
+            done.append(run_live(rate, options.seconds, settings(rate), timed=True))
+        found += rows(
+            f"frame to order, {rate:,} frames/s", "six processes", done, bare, GOOD_MS[rate], EXCELLENT_MS[rate], TIMES_BARE
+        )
+        for name, pick in HALVES:
+            runs = tuple(percentile_of([pick(way) for way in run.waits_ns], "p50") / 1e6 for run in done)
+            found.append(Figure(f"of it {name}, p50", "ms", runs))
     return found
 
 
-def percentile(waits_ns: Sequence[int], part: str) -> float:
-    """In milliseconds. Raises ValueError if too few orders were placed to tell."""
-    if len(waits_ns) < 20:
-        raise ValueError(f"only {len(waits_ns)} orders were prompted by a frame; measure for longer")
-    cuts = statistics.quantiles(waits_ns, n=100, method="inclusive")
-    return cuts[int(part[1:]) - 1] / 1e6
+def rows(
+    name: str,
+    how: str,
+    done: Sequence[LiveRun],
+    bare: Sequence[Ways],
+    good: dict[str, float],
+    excellent: dict[str, float],
+    aim: float | None,
+) -> list[Figure]:
+    """A row for each percentile, beside the same of the bare hops."""
+    found = []
+    for part in PARTS:
+        runs = tuple(percentile_of([sum(way) for way in run.waits_ns], part) / 1e6 for run in done)
+        peer = tuple(percentile_of([whole for whole, _ in ways], part) / 1e6 for ways in bare)
+        found.append(
+            Figure(
+                f"{name}, {part}, {how}",
+                "ms",
+                runs,
+                good.get(part),
+                excellent.get(part),
+                "pyzmq, as many hops",
+                peer,
+                aim if part == "p50" else None,
+                note=told(done) if part == "p50" else "",
+            )
+        )
+    return found
 
 
 def told(done: Sequence[LiveRun]) -> str:
-    losses = sum(sum(run.lost.values()) for run in done)
-    return f"{sum(len(run.waits_ns) for run in done):,} orders, {losses} losses"
+    """Orders, the pace, and what was lost."""
+    lost = [f"{name} {by}" for run in done for name, by in run.lost.items()] + [death for run in done for death in run.deaths]
+    paces = sorted(run.pace for run in done)
+    cores = sorted(sum(run.cpu.values()) for run in done)[len(done) // 2]
+    orders = sum(len(run.waits_ns) for run in done)
+    return f"{orders:,} orders, {paces[0]:,.0f} frames/s at least, {'; '.join(lost) or 'nothing lost'}, {cores:.2f} cores"
