@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 SCRIPT = Path(__file__).resolve().parent / "peers" / "hops.py"
-SETTLE_S = 1.0
+SETTLE_S = 0.5
 CHAIN = (("last",), ("middle", "two", "three"), ("middle", "one", "two"), ("first",))
 Ways = list[tuple[int, int]]
 """Nanoseconds of each message: from the receipt in the thread, and of that from the loop's sending."""

@@ -22,35 +22,21 @@ GOOD_MS = {1_000: {"p50": 0.8, "p99": 3.0}, 10_000: {"p50": 1.5, "p99": 10.0}}
 EXCELLENT_MS = {1_000: {"p50": 0.4, "p99": 1.5}, 10_000: {"p50": 0.7, "p99": 4.0}}
 TIMES_BARE = 1.5
 """What p50 may be of the bare hops."""
-REQUOTE_MS = {1_000: 1, 10_000: 10}
-"""The shortest time between two moves of a quote: at ten times the frames there are to be about as many orders, not ten times as many."""
 EAGER: dict[str, dict[str, Any]] = {
-    "spread_capture": {
-        "edge": Decimal("0.001"),
-        "min_requote_interval_ms": 1,
-        "min_quote_lifetime_ms": 1,
-        "max_mid_jump": Decimal(0),
-        "volatility_widening": Decimal(0),
-        "markout_widening": Decimal(0),
-        "rewards": False,
-        "max_inventory": Decimal(2_000),
-        "max_exposure_usdc": Decimal(20_000),
+    "strategy": {
+        "spread_capture": False,
+        "dutch_book": False,
+        "custom": {"eager": {"class": "benchmarks.eager:Eager"}},
     },
     "execution": {"batch_wait_ms": 0},
     "rate_limits": {"orders_per_s": 5_000, "orders_burst": 5_000, "cancels_per_s": 5_000, "cancels_burst": 5_000},
     "risk": {"max_total_notional_usdc": Decimal(100_000), "max_market_usdc": Decimal(50_000), "max_event_usdc": Decimal(100_000)},
 }
-"""A strategy that moves its quotes at every chance, and nothing that keeps its orders waiting."""
+"""A strategy that moves a quote of each market with some twenty frames a second, and nothing that keeps its orders waiting."""
 HALVES: tuple[tuple[str, Callable[[tuple[int, int]], int]], ...] = (
     ("frame to decision", lambda way: way[0]),
     ("decision to relayer", lambda way: way[1]),
 )
-
-
-def settings(rate: int) -> dict[str, dict[str, Any]]:
-    """The eager strategy, for this pace."""
-    least = {"min_requote_interval_ms": REQUOTE_MS[rate], "min_quote_lifetime_ms": REQUOTE_MS[rate]}
-    return {**EAGER, "spread_capture": EAGER["spread_capture"] | least}
 
 
 def figures(options: Options) -> list[Figure]:
@@ -61,7 +47,7 @@ def figures(options: Options) -> list[Figure]:
         bare: list[Ways] = []
         for _ in range(options.runs):
             bare.append(ways_between(rate, min(options.seconds, 20)))
-            done.append(run_live(rate, options.seconds, settings(rate), timed=True))
+            done.append(run_live(rate, options.seconds, EAGER, timed=True))
         found += rows(
             f"frame to order, {rate:,} frames/s", "six processes", done, bare, GOOD_MS[rate], EXCELLENT_MS[rate], TIMES_BARE
         )

@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks.tape import write_paced_recording
 from pipeline.base.config import Config, load_config
 from pipeline.base.errors import CrashLoop
+from pipeline.base.log import set_up_logging_once
 from pipeline.bus.topology import BOOK_BUILDER, EXECUTOR, GATEWAY, ROLES
 from polybot.cli.up_plan import fuse
 from processes.child_output import FileOutput
@@ -78,6 +79,7 @@ def run_live(
     ``values`` are settings by section. ``timed`` takes an executor that notes when each order gets to the relayer; ``fused`` the one
     process in place of four.
     """
+    set_up_logging_once()
     with tempfile.TemporaryDirectory(prefix="polybot-bench-") as folder:
         place = Path(folder)
         waits = place / "waits.json"

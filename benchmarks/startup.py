@@ -18,7 +18,7 @@ from benchmarks.machine import Options
 from benchmarks.table import Figure
 from pipeline.base.config import write_effective
 
-TARGET_S = 1.5
+GOOD_S, EXCELLENT_S = 3.0, 1.5
 LIMIT_S = 60.0
 SHOWN = b"VERIFIED"
 """What the screen says of a book that is there and proved."""
@@ -71,6 +71,8 @@ def figures(options: Options) -> list[Figure]:
     start_up()
     pairs = [(start_up(), start_up(fused=True)) for _ in range(options.runs)]
     return [
-        Figure("start-up to the first book on the screen, six processes", "s", tuple(six for six, _ in pairs), TARGET_S),
-        Figure("start-up to the first book on the screen, fused", "s", tuple(one for _, one in pairs), TARGET_S),
+        Figure(
+            f"start-up to the first book on the screen, {name}", "s", tuple(pair[column] for pair in pairs), GOOD_S, EXCELLENT_S
+        )
+        for column, name in enumerate(("six processes", "fused"))
     ]

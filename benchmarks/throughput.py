@@ -8,7 +8,7 @@ from benchmarks.live import LiveRun, run_live
 from benchmarks.machine import Options
 from benchmarks.table import Figure
 
-TARGET = 5_000
+GOOD, EXCELLENT = 3_000, 10_000
 
 
 def figures(options: Options) -> list[Figure]:
@@ -23,8 +23,8 @@ def figures(options: Options) -> list[Figure]:
         print(f"{found[-1].name} {run.pace:,.0f}: {found[-1].note}", file=sys.stderr)
         if not run.held:
             break
-        best = run.pace
-    highest = Figure(f"highest pace held for {options.seconds:g} s, six processes", "frames/s", (best,), TARGET)
+        best = float(rate)
+    highest = Figure(f"highest pace held for {options.seconds:g} s, six processes", "frames/s", (best,), GOOD, EXCELLENT)
     return [highest, *found]
 
 

@@ -27,6 +27,7 @@ def socket(context: zmq.Context, kind: int, address: str, bind: bool) -> zmq.Soc
     """One socket of a hop; queues are as long as the pipeline's."""
     made = context.socket(kind)
     made.sndhwm = made.rcvhwm = 10_000
+    made.linger = 0 if kind in (zmq.SUB, zmq.PULL) else 5_000
     if kind == zmq.SUB:
         made.subscribe(b"")
     (made.bind if bind else made.connect)(f"ipc://{address}")
@@ -47,7 +48,7 @@ def venue(context: zmq.Context, folder: str, rate: str, seconds: str) -> None:
     frame = bytes(SIZE)
     out.send(frame)  # waits until somebody listens
     began = time.perf_counter()
-    for number in range(count):
+    for number in range(1, count):
         wait = began + number * gap - time.perf_counter()
         if wait > 0:
             time.sleep(wait)
@@ -124,5 +125,4 @@ def alone(context: zmq.Context, folder: str) -> None:
 if __name__ == "__main__":
     roles = {"echo": echo, "venue": venue, "first": first, "middle": middle, "last": last, "alone": alone}
     with zmq.Context() as the_context:
-        the_context.linger = 5_000
         roles[sys.argv[1]](the_context, *sys.argv[2:])
