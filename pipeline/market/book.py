@@ -71,7 +71,7 @@ class BookSide:
         self.joined = None
         old = self.sizes.get(price_e6)
         if self._low <= price_e6 <= self._high:
-            self.depth = STALE
+            self._changes_best(price_e6, size_e6 if old else 0)
         if size_e6:
             if old is None:
                 insort(self.prices, price_e6)
@@ -99,13 +99,23 @@ class BookSide:
         size_e6 = old + change_e6
         if size_e6 > 0:
             if self._low <= price_e6 <= self._high:
-                self.depth = STALE
+                self._changes_best(price_e6, size_e6 if old else 0)
             sizes[price_e6] = size_e6
             if size_e6 > MAX_SIZE_E6:
                 self.put(price_e6, old, "")
                 raise ValueError(f"size {size_e6} at {price_e6} is too large")
             return LevelEvent(side, price_e6, size_e6, change_e6)
         return LevelEvent(side, price_e6, 0, self.put(price_e6, 0, ""))
+
+    def _changes_best(self, price_e6: int, size_e6: int) -> None:
+        """A price among the best levels, or better, changes: to a new size if it stays a level, else (0) the levels shift."""
+        if not size_e6 or self.depth == STALE:
+            self.depth = STALE
+            return
+        at = bisect_left(self.prices, price_e6)
+        rank = len(self.prices) - 1 - at if self._is_bid else at
+        known = self.nearest
+        self.nearest = (*known[:rank], Level(price_e6, size_e6), *known[rank + 1 :])
 
     def best(self, depth: int) -> tuple[Level, ...]:
         """The best ``depth`` levels, best first."""
