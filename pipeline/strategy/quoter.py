@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pipeline.base.units import NS_PER_MS, ONE_E6, ceil_to, complement_e6, e6_of_decimal, floor_to, parse_e6
+from pipeline.base.units import NS_PER_MS, ONE_E6, ceil_to, complement_e6, e6_of_decimal, floor_to, parse_size_e6
 from pipeline.messages.market import BookSnapshot, Side
 from pipeline.messages.orders import VENUE_MODES
 from pipeline.strategy.base import Targets, View, book_refusal
@@ -112,4 +112,4 @@ def sized(view: View, token_id: str, side: Side, price_e6: int, size_e6: int) ->
 def least_size_e6(view: View) -> int:
     """The market's smallest order, in millionths of a share; one hundredth of a share where it is unknown."""
     text = view.market.min_order_size
-    return max(SIZE_STEP_E6, parse_e6(text)) if text else SIZE_STEP_E6
+    return max(SIZE_STEP_E6, parse_size_e6(text)) if text else SIZE_STEP_E6

@@ -41,6 +41,8 @@ def pace(
     that an order of ours stands in the way of waits until that is gone, and so does a sale of shares that an order which goes still holds:
     ``free_e6`` tells how many shares of a token no order holds; without it shares need not be held to be sold.
     """
+    if not changes:
+        return Paced(changes)
     replaced = {in_terms_of(token_id, quote)[0] for quote in changes.places}
     young = [
         order
