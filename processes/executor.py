@@ -54,7 +54,7 @@ from pipeline.trading.rate_limits import RateLimits
 from pipeline.trading.readiness import Readiness
 from pipeline.trading.reward_meter import RewardMeter
 from pipeline.trading.silence import silence_ns_of
-from pipeline.venue.relayer import Relayer
+from pipeline.venue.relayer import NOTHING, Relayer
 from pipeline.venue.relayer_edges import relayer_edges
 from pipeline.venue.relayers import Sign, relayer_of
 from processes.options import process_options, run_process
@@ -100,6 +100,8 @@ class Executor(Stage):
         self.rewards = RewardMeter(mode, self.followed)
         self._standing = standing
         self._now_ns = 0
+        self._due_ns: int | None = None
+        self._is_due_known = self._is_at_rest = False
         self._winds_up = False
         self._told_state: VenueState = "normal"
         self._told_objection = ""
@@ -140,6 +142,7 @@ class Executor(Stage):
     def start(self, now_ns: int) -> Iterator[Message]:
         """Obey what an operator left, end the orders that an in-process relayer forgot or restore them, and say what is held."""
         self._now_ns = now_ns
+        self._stir()
         self.markouts.begin(now_ns)
         word = self._standing()
         yield from self.desk.halt.obey(word, now_ns)
@@ -155,6 +158,7 @@ class Executor(Stage):
     def wind_up(self, now_ns: int) -> Iterator[Message]:
         """Take no more commands and cancel every open order."""
         self._winds_up = True
+        self._stir()
         self.readiness.on_stop()
         yield self.snapshot(now_ns)
         yield from self.desk.refuse_waiting(now_ns)
@@ -178,6 +182,7 @@ class Executor(Stage):
 
     def peer_started(self, peer: PeerStarted, now_ns: int) -> Iterable[Message]:
         """A new book builder: its books are waited for as at the start."""
+        self._stir()
         if peer.stream == "book":
             self.followed.forget_books()
             self.relayer.forget_books("")
@@ -187,6 +192,7 @@ class Executor(Stage):
 
     def missed(self, gap: Gap, now_ns: int) -> Iterable[Message]:
         """Something of a token's book was lost: it is not known until it comes whole."""
+        self._stir()
         if gap.stream == "book":
             token_id = gap.topic.partition(".")[2]
             self.followed.forget_book(token_id)
@@ -194,7 +200,12 @@ class Executor(Stage):
         return ()
 
     def next_timer_ns(self) -> int | None:
-        """The relayer's next turn, what waits for time, or the end of the wait for books."""
+        """The relayer's next turn, what waits for time, or the end of the wait for books. Worked out anew where it may have changed."""
+        if not self._is_due_known:
+            self._due_ns, self._is_due_known = self._next_due_ns(), True
+        return self._due_ns
+
+    def _next_due_ns(self) -> int | None:
         reward_ns = self.rewards.next_ns(self._now_ns) if self.ledger.open else None
         due = (self.relayer.next_timer_ns(), self.desk.next_ns(), self.readiness.due_ns)
         return earliest(*due, self.markouts.next_ns(), reward_ns)
@@ -202,6 +213,7 @@ class Executor(Stage):
     def on_timer(self, now_ns: int) -> Iterator[Message]:
         """What is due."""
         self._now_ns = now_ns
+        self._stir()
         yield from self.markouts.due(now_ns)
         yield from self.rewards.look(self.ledger.open.values(), now_ns)
         yield from self._marked(self.desk.apply(self.relayer.tick(now_ns), now_ns), now_ns)
@@ -237,11 +249,36 @@ class Executor(Stage):
 
     # --- what comes in ---------------------------------------------------------------------------------------------
 
-    def handle(self, msg: Message, now_ns: int) -> Iterator[Message]:
-        """One message, and what it changed in whether and how the venue can be traded on."""
+    def handle(self, msg: Message, now_ns: int) -> Iterable[Message]:
+        """One message, and what it changed in whether and how the venue can be traded on.
+
+        Most of them are books and trades that concern nothing of ours: then nothing else is looked at.
+        """
         self._now_ns = now_ns
-        yield from self._marked(self._take(msg, now_ns), now_ns)
+        kind = type(msg)
+        if kind is BookSnapshot:
+            turned = self.followed.on_book(msg)  # type: ignore[arg-type]
+            self.markouts.on_book(msg, now_ns)  # type: ignore[arg-type]
+            said = self.relayer.on_book(msg, now_ns)  # type: ignore[arg-type]
+            if said is NOTHING and self._is_at_rest and not turned:
+                return NOTHING
+        elif kind is TradePrint:
+            said = self.relayer.on_trade(msg, now_ns)  # type: ignore[arg-type]
+            if said is NOTHING and self._is_at_rest:
+                return NOTHING
+        else:
+            return self._told(self._take(msg, now_ns), now_ns)
+        return self._told(self.desk.apply(said, now_ns), now_ns)
+
+    def _told(self, messages: Iterable[Message], now_ns: int) -> Iterator[Message]:
+        """What is said, and what follows from it for all."""
+        self._stir()
+        yield from self._marked(messages, now_ns)
         yield from self._news(now_ns)
+
+    def _stir(self) -> None:
+        """Anything may change now: what is due next, and whether there is news."""
+        self._is_due_known = self._is_at_rest = False
 
     def _marked(self, messages: Iterable[Message], now_ns: int) -> Iterator[Message]:
         """What is said; of each trade in it the mids are noted, from now on."""
@@ -254,12 +291,6 @@ class Executor(Stage):
 
     def _take(self, msg: Message, now_ns: int) -> Iterable[Message]:
         match msg:
-            case BookSnapshot():
-                self.followed.on_book(msg)
-                self.markouts.on_book(msg, now_ns)
-                return self.desk.apply(self.relayer.on_book(msg, now_ns), now_ns)
-            case TradePrint():
-                return self.desk.apply(self.relayer.on_trade(msg, now_ns), now_ns)
             case PlaceOrder() | CancelOrder() | CancelAll() | MergePair() | ConvertSet() | PlanEnded():
                 return self._command(msg, now_ns)
             case StrategyAlive():
@@ -333,6 +364,7 @@ class Executor(Stage):
         if self.relayer.is_reconciled:
             self.readiness.on_reconciled(now_ns)
         accepts = self.readiness.check(self.followed.is_complete, now_ns)
+        self._is_due_known, self._is_at_rest = False, self.readiness.due_ns is None
         if accepts:
             self.desk.silence.begin({order.strategy for order in self.ledger.open.values()}, now_ns)
         elif venue.state == self._told_state:

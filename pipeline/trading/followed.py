@@ -36,23 +36,25 @@ class Followed:
                 self._events.setdefault(event_of(market), {})[market.market_id] = None
         self.missing = {token_id for token_id in self._markets if self.book(token_id) is None}
 
-    def on_book(self, book: BookSnapshot) -> None:
-        """A token's latest book."""
+    def on_book(self, book: BookSnapshot) -> bool:
+        """A token's latest book; whether it is the first one, or under another state than the one before."""
         token_id = book.token_id
         before = self.books.get(token_id)
         self.books[token_id] = book
+        if before is not None and before.state == book.state:
+            return False
         if before is None and self.missing:
             self.missing.discard(token_id)
             market = self._markets.get(token_id)
             if market is not None:
                 self.missing.discard(other_token(market, token_id))
-        if before is None or before.state != book.state:
-            self._count(before, -1)
-            self._count(book, 1)
-            if self._heard:
-                self.link_up = True
-            elif self._stale:
-                self.link_up = False
+        self._count(before, -1)
+        self._count(book, 1)
+        if self._heard:
+            self.link_up = True
+        elif self._stale:
+            self.link_up = False
+        return True
 
     def trusted_mid_e6(self, token_id: str, allowed: frozenset[State]) -> int | None:
         """The mid of a token's book; None where the book is not in one of the ``allowed`` states."""

@@ -33,7 +33,7 @@ from pipeline.trading.paper.rules import (
 from pipeline.trading.policy import market_refusal
 from pipeline.venue.paper_events import Ours, filled, told
 from pipeline.venue.paper_latency import ConstantLatency, Latency, RecordedLatency, read_latencies
-from pipeline.venue.relayer import Relayer
+from pipeline.venue.relayer import NOTHING, Relayer
 
 Action = Literal["arrive", "match", "cancel", "expire"]
 
@@ -164,7 +164,7 @@ class PaperRelayer(Relayer):
         events = self.tick(now_ns)
         paper, outcome = self._books.of(book.token_id)
         done = paper.on_book(book, outcome, now_ns)
-        if not done and not self._waiting:
+        if not done and paper not in self._waiting:
             return events
         return [*events, *self._fills(done, now_ns), *self._joined(paper, now_ns)]
 
@@ -172,7 +172,8 @@ class PaperRelayer(Relayer):
         """Somebody traded."""
         events = self.tick(now_ns)
         paper, outcome = self._books.of(trade.token_id)
-        return [*events, *self._fills(paper.on_trade(trade, outcome, now_ns), now_ns)]
+        done = paper.on_trade(trade, outcome, now_ns)
+        return [*events, *self._fills(done, now_ns)] if done else events
 
     def on_resolved(self, resolved: MarketResolved, now_ns: int) -> Iterable[RelayerEvent]:
         """A market ended: its orders are cancelled."""
@@ -191,7 +192,7 @@ class PaperRelayer(Relayer):
     def tick(self, now_ns: int) -> Iterable[RelayerEvent]:
         """What has arrived by ``now_ns``."""
         if not self._heap or self._heap[0][0] > now_ns:
-            return ()
+            return NOTHING
         events: list[RelayerEvent] = []
         while self._heap and self._heap[0][0] <= now_ns:
             due_ns, _, action, name = heapq.heappop(self._heap)

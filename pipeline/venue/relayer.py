@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from pipeline.messages import Message
 from pipeline.messages.market import BookSnapshot, MarketResolved, MarketUniverse, TradePrint
 from pipeline.messages.orders import PlaceOrder, VenueState
 from pipeline.messages.records import OrderIntent
 from pipeline.trading.orders import Order
+
+NOTHING: Final[tuple[()]] = ()
+"""What a call returns that said nothing and changed nothing, not even when ``tick`` wants to be called."""
 
 
 class Relayer(Protocol):
@@ -86,10 +89,10 @@ class Relayer(Protocol):
         """The markets that are followed, with their ticks, fees and delays."""
 
     def on_book(self, book: BookSnapshot, now_ns: int) -> Iterable[Message]:
-        """A book changed."""
+        """A book changed. ``NOTHING`` if that concerns nothing here."""
 
     def on_trade(self, trade: TradePrint, now_ns: int) -> Iterable[Message]:
-        """Somebody traded."""
+        """Somebody traded. ``NOTHING`` if that concerns nothing here."""
 
     def next_timer_ns(self) -> int | None:
         """When ``tick`` wants to be called; None: never."""

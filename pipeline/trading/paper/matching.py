@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from pipeline.base.units import ONE_E6
 from pipeline.market.confidence import SHOWN
 from pipeline.messages.market import BookSnapshot, State, TradePrint
 from pipeline.trading.paper.ladder import Change, Ladder
 from pipeline.trading.paper.order import ASK, BID, Execution, PaperOrder, executed, oriented_e6
-from pipeline.trading.paper.queue import FillModel, Flow, OwnLevel
+from pipeline.trading.paper.queue import TRADE_LAG_NS, FillModel, Flow, OwnLevel
 
 HELD_TRADES = 1_000
+NOTHING: Sequence[Execution] = ()
+Reach = tuple[frozenset[int], frozenset[int], int, int]
+"""As the followed book shows them: the prices of our levels among its bids and among its asks; the lowest price of an ask of others that
+is no more than one of our bids, and the same of bids."""
 
 
 class PaperMarket:
@@ -28,6 +33,7 @@ class PaperMarket:
         self.orders: dict[str, PaperOrder] = {}
         self.levels: dict[tuple[int, int], OwnLevel] = {}
         self._followed: int | None = None
+        self._reach: Reach | None = None
         self._flow = Flow()
         self._held: list[tuple[int, int, int, int]] = []
 
@@ -61,32 +67,40 @@ class PaperMarket:
 
     # --- the market of others --------------------------------------------------------------------------------------
 
-    def on_book(self, book: BookSnapshot, outcome: int, now_ns: int) -> list[Execution]:
-        """A book changed: move the queues, and trade what it reaches."""
-        self.states[outcome] = book.state
-        changes: Iterable[Change] = ()
-        if book.state in SHOWN:
-            changes = self.ladders[outcome].take(book)
-        followed = self._chosen()
-        if followed is None:
-            self._held.clear()
-            self._followed = None
-            return []
-        if followed != self._followed:
-            self._followed = followed
-            self._follow(now_ns)
-        elif followed == outcome:
-            for side, price_e6, old_e6, new_e6 in changes:
-                self._resize(side, price_e6, old_e6, new_e6, now_ns)
-        if not (self.orders or self._held) or not self.is_ready:
-            return []
-        return [*self._release(now_ns), *self._crossed()]
+    def on_book(self, book: BookSnapshot, outcome: int, now_ns: int) -> Sequence[Execution]:
+        """A book changed: move the queues, and trade what it reaches. What meets none of our levels is only kept, until somebody reads."""
+        ladder = self.ladders[outcome]
+        if book.state != ladder.state or book.full_depth:
+            return self._turned(book, outcome, now_ns)
+        bids, asks, told = book.changed_bids, book.changed_asks, ladder.told
+        ladder.newest, ladder.is_agreed = book, False
+        told += (now_ns, book.venue_ns, bids, asks)
+        if len(told) > ladder.limit:
+            self._shorten(outcome)
+        if not self.levels:
+            return NOTHING
+        if self._reach is not None:
+            if outcome != self._followed:
+                return NOTHING
+            own_bids, own_asks, crossing_ask, crossing_bid = self._reach
+            for level in bids:
+                if level.price_e6 >= crossing_bid or level.price_e6 in own_bids:
+                    break
+            else:
+                for level in asks:
+                    if level.price_e6 <= crossing_ask or level.price_e6 in own_asks:
+                        break
+                else:
+                    return NOTHING
+        self._enter()
+        return self._met(now_ns)
 
     def on_trade(self, trade: TradePrint, outcome: int, now_ns: int) -> list[Execution]:
         """Somebody traded: at our price it moves the queue, at a worse one it went through us."""
         at_e6 = oriented_e6(trade.price_e6, outcome)
         taken_side = ASK if (trade.side == "BUY") == (outcome == 0) else BID
         if self.is_ready:
+            self._enter()
             return self._trade(taken_side, at_e6, trade.size_e6, now_ns, trade.venue_ns)
         if "PENDING" in self.states and len(self._held) < HELD_TRADES:
             self._held.append((taken_side, at_e6, trade.size_e6, trade.venue_ns))
@@ -94,13 +108,17 @@ class PaperMarket:
 
     def forget(self, outcome: int) -> None:
         """A token's book is not known any more, until it comes again."""
+        self._enter()
         self.states[outcome] = None
+        self._doubt()
         if self._chosen() is None:
             self._followed = None
             self._held.clear()
 
     def adopt(self, ladder: Ladder, state: State | None) -> None:
         """Take in the book of the other token, which was kept alone until its market was known."""
+        self._enter()
+        self._doubt()
         self.ladders[1] = ladder.mirrored()
         self.states[1] = state
 
@@ -120,8 +138,10 @@ class PaperMarket:
 
     def rest(self, order: PaperOrder) -> None:
         """Join the back of a level."""
+        self._enter()
         self._level(order.side_at, order.at_e6).join(order, self._flow.number, self._venue_ns)
         self.orders[order.name] = order
+        self._reach = None
 
     def remove(self, name: str) -> PaperOrder | None:
         """Take an order out; None if it does not rest here."""
@@ -130,6 +150,7 @@ class PaperMarket:
             level = self.levels[order.side_at, order.at_e6]
             level.orders.remove(order)
             self._forget(level)
+            self._reach = None
         return order
 
     # --- inside ----------------------------------------------------------------------------------------------------
@@ -140,20 +161,95 @@ class PaperMarket:
             return 0
         return 1 if self.states[1] in SHOWN else None
 
+    def _turned(self, book: BookSnapshot, outcome: int, now_ns: int) -> Sequence[Execution]:
+        """A whole book, or one under another state than before: which of the two is followed may change."""
+        self._enter()
+        ladder = self.ladders[outcome]
+        self.states[outcome] = book.state
+        changes: Iterable[Change] = ()
+        if book.state in SHOWN:
+            changes = ladder.take(book)
+        else:
+            ladder.is_agreed = True  # its last top is history
+        followed = self._chosen()
+        if followed is None:
+            self._held.clear()
+            self._followed = None
+            self._doubt()
+            return NOTHING
+        if followed != self._followed:
+            self._followed = followed
+            self._follow(now_ns)
+        elif followed == outcome:
+            for side, price_e6, old_e6, new_e6 in changes:
+                self._resize(side, price_e6, old_e6, new_e6, now_ns, book.venue_ns)
+        for known, state in zip(self.ladders, self.states, strict=True):
+            known.state = state if state in SHOWN else None
+        return self._met(now_ns)
+
+    def _met(self, now_ns: int) -> Sequence[Execution]:
+        """What waited for a book that may be traded on, and what the book reaches."""
+        done: Sequence[Execution] = NOTHING
+        if (self.orders or self._held) and self.is_ready:
+            done = [*self._release(now_ns), *self._crossed()]
+        if self._reach is None and not done and self.levels:
+            self._reach = self._reached_by()
+        return done
+
+    def _reached_by(self) -> Reach:
+        """What of the followed book concerns our levels."""
+        followed = self._followed or 0
+        prices: tuple[set[int], set[int]] = (set(), set())
+        crossing = [-1, ONE_E6 + 1]
+        for level in self.levels.values():
+            own_side, price_e6 = level.side ^ followed, oriented_e6(level.price_e6, followed)
+            prices[own_side].add(price_e6)
+            if level.orders:
+                crossing[own_side] = max(crossing[BID], price_e6) if own_side == BID else min(crossing[ASK], price_e6)
+        return frozenset(prices[BID]), frozenset(prices[ASK]), crossing[BID], crossing[ASK]
+
+    def _doubt(self) -> None:
+        """The next book of either token is looked at whole."""
+        self._reach = None
+        for ladder in self.ladders:
+            ladder.state = None
+
+    def _enter(self) -> None:
+        """Enter what the books have told since somebody read. Of the followed one, each drop that a trade may still explain is kept."""
+        for outcome, ladder in enumerate(self.ladders):
+            if not ladder.told:
+                continue
+            self._shorten(outcome)
+            for now_ns, venue_ns, changes in ladder.enter():
+                for side, price_e6, old_e6, new_e6 in changes:
+                    self._resize(side, price_e6, old_e6, new_e6, now_ns, venue_ns)
+
+    def _shorten(self, outcome: int) -> None:
+        """Enter what nobody will ask for: of the followed book what no trade explains any more."""
+        ladder = self.ladders[outcome]
+        if outcome != self._followed:
+            ladder.pass_over()
+        elif not self._flow.awaits_drops(ladder.first_ns):
+            ladder.pass_over(ladder.last_ns - TRADE_LAG_NS)
+        else:
+            ladder.limit = 2 * len(ladder.told)
+
     def _follow(self, now_ns: int) -> None:
         """Another book is followed: every level of ours takes its size."""
         assert self._followed is not None
+        self._reach = None
         ladder = self.ladders[self._followed]
         ladder.settle()
         for level in list(self.levels.values()):
             new_e6 = ladder.size(level.side, level.price_e6)
             if new_e6 != level.shown_e6:
-                self._resize(level.side, level.price_e6, level.shown_e6, new_e6, now_ns)
+                self._resize(level.side, level.price_e6, level.shown_e6, new_e6, now_ns, ladder.venue_ns)
 
     def _settle(self) -> Ladder | None:
         """The followed ladder, agreed with the top that its book stated last; our levels with it."""
         if self._followed is None:
             return None
+        self._enter()
         ladder = self.ladders[self._followed]
         for side, price_e6, _, new_e6 in ladder.settle():
             level = self.levels.get((side, price_e6))
@@ -162,9 +258,9 @@ class PaperMarket:
                 self._forget(level)
         return ladder
 
-    def _resize(self, side: int, price_e6: int, old_e6: int, new_e6: int, now_ns: int) -> None:
+    def _resize(self, side: int, price_e6: int, old_e6: int, new_e6: int, now_ns: int, venue_ns: int) -> None:
+        drop = self._flow.fell(side, price_e6, old_e6 - new_e6, now_ns, venue_ns) if new_e6 < old_e6 else None
         level = self.levels.get((side, price_e6))
-        drop = self._flow.fell(side, price_e6, old_e6 - new_e6, now_ns, self._venue_ns) if new_e6 < old_e6 else None
         if level is not None:
             level.resize(new_e6, drop, self.model)
             self._forget(level)
@@ -228,11 +324,11 @@ class PaperMarket:
         if ladder is None:
             return
         other = 1 - side
-        for price_e6 in ladder.prices(other):
+        for price_e6, shown_e6 in ladder.levels(other):
             if price_e6 > limit_e6 if side == BID else price_e6 < limit_e6:
                 return
             level = self.levels.get((other, price_e6))
-            available = ladder.sizes[other][price_e6] if level is None else level.available_e6
+            available = shown_e6 if level is None else level.available_e6
             if available > 0:
                 yield price_e6, available
 
@@ -243,13 +339,15 @@ class PaperMarket:
             ladder = self._settle()
             shown_e6 = 0 if ladder is None else ladder.size(side, price_e6)
             level = self.levels[side, price_e6] = OwnLevel(side, price_e6, shown_e6)
+            self._reach = None
         return level
 
     def _forget(self, level: OwnLevel) -> None:
-        if level.is_idle:
-            self.levels.pop((level.side, level.price_e6), None)
+        if level.is_idle and self.levels.pop((level.side, level.price_e6), None) is not None:
+            self._reach = None
 
     def _clear(self, done: Iterable[Execution]) -> None:
         for execution in done:
+            self._reach = None
             if not execution.order.remaining_e6:
                 self.orders.pop(execution.order.name, None)

@@ -99,17 +99,27 @@ class Flow:
                     left -= used
         self.number += 1
         drop = Drop(now_ns, venue_ns, side, price_e6, left, self.number)
+        self._drop_old(now_ns)
+        self._drops.append(drop)
+        return drop
+
+    def _drop_old(self, now_ns: int) -> None:
+        """Forget the drops that no trade is told of any more."""
         drops = self._drops
         while drops and now_ns - drops[0].ns > TRADE_LAG_NS:
             drops.popleft()
-        drops.append(drop)
-        return drop
+
+    def awaits_drops(self, now_ns: int) -> bool:
+        """A drop from now on may be that of a trade that was told before it."""
+        self._early = [early for early in self._early if early.left_e6 and now_ns - early.ns <= TRADE_LAG_NS]
+        return bool(self._early)
 
     def traded(self, side: int, price_e6: int, size_e6: int, now_ns: int, venue_ns: int) -> Iterator[Part]:
         """A trade in parts, each with the drop that it explains; the last part without one, if its drop is still to come.
 
         A drop of just its size is taken for its own, then the newest first.
         """
+        self._drop_old(now_ns)
         near = [
             drop
             for drop in self._drops

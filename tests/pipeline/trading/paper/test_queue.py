@@ -102,6 +102,16 @@ def test_drops_and_trades_of_other_prices_and_sides_explain_nothing() -> None:
     assert flow.fell(ASK, 400_000, 10, 2, 2).left_e6 == 10
 
 
+@pytest.mark.parametrize("later", [0, 1])
+def test_a_drop_from_longer_ago_than_trades_are_told_late_explains_none_whatever_else_fell(later: int) -> None:
+    flow = Flow()
+    fell = flow.fell(BID, 400_000, 30, 0, 0)
+    if later:
+        flow.fell(ASK, 500_000, 1, TRADE_LAG_NS + 1, TRADE_LAG_NS + 1)
+    assert list(flow.traded(BID, 400_000, 30, TRADE_LAG_NS + 1, 0)) == [Part(30, 0)]
+    assert fell.left_e6 == 30
+
+
 def test_what_the_feed_adds_is_new_and_what_it_repeats_is_not() -> None:
     own = level(100)
     own.taken_e6 = 80
