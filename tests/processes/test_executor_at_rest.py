@@ -162,7 +162,9 @@ def step(world: World, number: int, kind: str, side: int, cents: int, shares: in
         case "alive":
             world.tell(StrategyAlive(ts_ns=now_ns, strategies=("a", "b")))
         case "halt":
-            world.tell(Halt(ts_ns=now_ns, reason="stop", cancel=bool(side)) if shares % 4 == 0 else Resume(ts_ns=now_ns, reason="go"))
+            world.tell(
+                Halt(ts_ns=now_ns, reason="stop", cancel=bool(side)) if shares % 4 == 0 else Resume(ts_ns=now_ns, reason="go")
+            )
         case "writer":
             world.tell(WriterState(ts_ns=now_ns, state="degraded" if shares % 4 == 0 else "ok", reason="full"))
         case "venue":
