@@ -108,6 +108,7 @@ class Lockstep:
                 )
                 if all(order[to.role] < order[seat.role] for to, _ in seat.sinks[kind]):
                     seat.straight[kind] = tuple(sorted(seat.sinks[kind], key=lambda sink: order[sink[0].role]))
+        self._timed = [seat for seat in self._seats if type(seat.stage).next_timer_ns is not Stage.next_timer_ns]
         self._writer = by_role.get(WRITER)
         self._edges = [(edge, seat) for seat in self._seats for edge in seat.edges]
         self._seq: dict[str, int] = {}
@@ -227,17 +228,18 @@ class Lockstep:
 
         The timer of an edge that a message was ``drawn`` from is the time of that message.
         """
-        first: tuple[int | None, _Seat | None, InlineEdge | None] = (None, None, None)
-        first_ns = None
-        for seat in self._seats:
+        first_ns: int | None = None
+        first_seat: _Seat | None = None
+        first_edge: InlineEdge | None = None
+        for seat in self._timed:
             due_ns = seat.next_timer_ns()
             if due_ns is not None and (first_ns is None or due_ns < first_ns):
-                first_ns, first = due_ns, (due_ns, seat, None)
+                first_ns, first_seat = due_ns, seat
         for edge, seat in self._edges:
             due_ns = drawn_ns if edge is drawn else edge.next_ns()
             if due_ns is not None and (first_ns is None or due_ns < first_ns):
-                first_ns, first = due_ns, (due_ns, seat, edge)
-        return first
+                first_ns, first_seat, first_edge = due_ns, seat, edge
+        return first_ns, first_seat, first_edge
 
     def run(self, until: Callable[[], bool] | None = None, *, to_ns: int | None = None) -> None:
         """Turn and advance until ``until()`` holds (asked whenever nobody has a message), no timer is left, or time is past ``to_ns``."""
@@ -270,7 +272,7 @@ class Lockstep:
         The same as asking for the next timer after each message, without asking those that cannot be due.
         """
         clock, take, straight_on = self.clock, seat.take, self._straight_on
-        timers = [known.next_timer_ns for known in self._seats if type(known.stage).next_timer_ns is not Stage.next_timer_ns]
+        timers = [known.next_timer_ns for known in self._timed]
         timers += [other.next_ns for other, _ in self._edges if other is not edge]
         messages, is_plain = edge.ahead(to_ns), seat.is_plain
         for msg in messages:
