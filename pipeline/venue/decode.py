@@ -17,7 +17,7 @@ from pipeline.messages import Message
 from pipeline.messages.market import BookSource, VenueBook
 from pipeline.venue import generic
 from pipeline.venue.events import EVENT_TYPES, VenueEvent, event_of, to_book, to_messages
-from pipeline.venue.generic import GenericRules, decode_plain, to_message
+from pipeline.venue.generic import GenericRules, decode_plain, plain_delta, to_message
 
 HEARTBEATS = (b"PONG", b"PING")
 HEARTBEAT = "heartbeat"
@@ -47,6 +47,9 @@ class FrameDecoder:
         if len(data) >= SHORT and nests_too_deeply(data):
             raise BadFrame("nested too deeply")
         if self._generic_last:
+            delta = plain_delta(data, ts_ns, self.rules)
+            if delta is not None:
+                return [delta]
             frame = decode_plain(data)
             if frame is not None:
                 found = to_message(frame, ts_ns, self.rules)
@@ -102,7 +105,7 @@ class FrameDecoder:
     def _one(self, tree: Any, ts_ns: int, skipped: list[str]) -> list[Message]:
         if not isinstance(tree, dict):
             raise BadFrame(f"expected an object, got {str(tree)[:60]!r}")
-        if "event_type" in tree:
+        if tree.get("event_type") is not None:
             name = tree["event_type"]
             if not isinstance(name, str):
                 raise BadFrame("event_type: expected a text")

@@ -6,9 +6,9 @@ numeric strings; both are kept as the exact text that was written, so 0.40 never
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Annotated, Any, NoReturn
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
 
@@ -22,6 +22,7 @@ SNAPSHOTS = frozenset({"snapshot", "l2_snapshot"})
 DELTAS = frozenset({"delta", "l2_update"})
 CHANNEL = "l2"
 
+_NOT_PLAIN = (msgspec.DecodeError, ValueError, RecursionError)
 OTHER_MARKET = "other_market"
 OTHER_CHANNEL = "other_channel"
 
@@ -36,10 +37,11 @@ class GenericRules:
     market: str = ""
     outcome_id: str = "yes"
 
-    @cached_property
-    def token_id(self) -> str:
-        """What a frame is about that names neither."""
-        return f"{self.market}/{self.outcome_id}"
+    token_id: str = field(init=False, default="")
+    """What a frame is about that names neither."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "token_id", f"{self.market}/{self.outcome_id}")
 
 
 Seq = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_SEQ)]
@@ -51,9 +53,9 @@ class GenericFrame(msgspec.Struct, gc=False):
 
     type: str | None = None
     seq: Seq | None = None
+    ts_ms: Milliseconds | None = None
     bids: tuple[tuple[Any, Any], ...] | None = None
     asks: tuple[tuple[Any, Any], ...] | None = None
-    ts_ms: Milliseconds | None = None
     market: str | None = None
     outcome_id: str | None = None
     channel: str | None = None
@@ -62,15 +64,64 @@ class GenericFrame(msgspec.Struct, gc=False):
     event_type: Any = None
 
 
+class _Delta(msgspec.Struct, gc=False, tag_field="type", tag="delta"):
+    """A delta as nearly all frames are. One of anything else, or one that must be refused, is no such."""
+
+    seq: Seq
+    ts_ms: Milliseconds | None = None
+    bids: tuple[tuple[Any, Any], ...] | None = None
+    asks: tuple[tuple[Any, Any], ...] | None = None
+    market: str | None = None
+    outcome_id: str | None = None
+    channel: Literal["l2"] | None = None
+    data: None = None
+    event_type: None = None
+
+
+class _Update(_Delta, gc=False, tag="l2_update"):
+    pass
+
+
+_deltas = msgspec.json.Decoder(_Delta | _Update, float_hook=str)
 _decoder = msgspec.json.Decoder(GenericFrame, float_hook=str)
 _keys = frozenset(f.name for f in msgspec.structs.fields(GenericFrame))
+
+
+def plain_delta(data: bytes, ts_ns: int, rules: GenericRules) -> BookDelta | None:
+    """What ``decode_plain`` and ``to_message`` make of a delta, in half the time; None for all that they may see differently.
+
+    Raises BadFrame for levels that are no numbers.
+    """
+    try:
+        frame = _deltas.decode(data)
+    except _NOT_PLAIN:
+        return None
+    market, named, outcome_id, ts_ms = rules.market, frame.market, frame.outcome_id, frame.ts_ms
+    if named is not None and named != market:
+        if market:
+            return None
+        market = named
+        token_id = f"{named}/{outcome_id or rules.outcome_id}"
+    elif not market:
+        return None
+    else:
+        token_id = f"{market}/{outcome_id}" if outcome_id else rules.token_id
+    bids, asks = frame.bids, frame.asks
+    return BookDelta(
+        ts_ns if ts_ms is None else ts_ms * NS_PER_MS,
+        token_id,
+        market,
+        frame.seq,
+        _levels(bids, "bids") if bids else (),
+        _levels(asks, "asks") if asks else (),
+    )
 
 
 def decode_plain(data: bytes) -> GenericFrame | None:
     """The frame, or None if it is not a plainly written generic one and must be read the long way."""
     try:
         frame = _decoder.decode(data)
-    except (msgspec.DecodeError, ValueError, RecursionError):
+    except _NOT_PLAIN:
         return None
     if frame.type is None or frame.event_type is not None or frame.data is not None:
         return None

@@ -1,6 +1,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.base.errors import BadFrame
 from pipeline.messages.market import BookDelta, VenueBook
@@ -107,6 +109,46 @@ def test_without_a_market_given_each_line_must_name_its_own() -> None:
 def test_a_wrong_line_is_refused_with_its_reason(line: dict, reason: str) -> None:
     with pytest.raises(BadFrame, match=reason):
         decode(line)
+
+
+NUMBERS = (
+    st.sampled_from(["1", "-2.50", "1e3", "x", "0.1234567"])
+    | st.integers(-5, 5)
+    | st.just(2**70)
+    | st.floats(0, 1)
+    | st.booleans()
+)
+LEVELS = st.none() | st.lists(st.tuples(NUMBERS, NUMBERS), max_size=3) | st.just([[1]])
+FRAMES = st.fixed_dictionaries(
+    {"type": st.sampled_from(["delta", "l2_update", "snapshot", "ping", 7])},
+    optional={
+        "seq": st.integers(-1, 3) | st.sampled_from(["4", None, 2**63]),
+        "ts_ms": st.integers(-1, 3) | st.sampled_from(["4", None, 2**62]),
+        "bids": LEVELS,
+        "asks": LEVELS,
+        "market": st.sampled_from(["mkt-1", "mkt-2", "", None, 7]),
+        "outcome_id": st.sampled_from(["no", "", None]),
+        "channel": st.sampled_from(["l2", "trades", None]),
+        "checksum": st.sampled_from([1, "a", None]),
+        "data": st.sampled_from([None, {"seq": 9}]),
+        "event_type": st.sampled_from([None, "book"]),
+        "more": st.just([]),
+    },
+)
+
+
+@given(FRAMES, st.sampled_from([RULES, GenericRules(), GenericRules("mkt-2", "up")]))
+def test_a_frame_means_the_same_behind_another_generic_one_as_at_the_beginning(frame: dict, rules: GenericRules) -> None:
+    first, later = FrameDecoder(rules), FrameDecoder(rules)
+    later.decode(b'{"type":"delta","seq":0,"market":"mkt-1"}', 9)
+    later.counts.clear()
+    told = []
+    for decoder in (first, later):
+        try:
+            told.append((decoder.decode(json.dumps(frame).encode(), 9), decoder.counts))
+        except BadFrame:
+            told.append("refused")
+    assert told[0] == told[1]
 
 
 def test_a_decoder_reads_both_protocols_in_any_order() -> None:
