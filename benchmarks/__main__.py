@@ -27,7 +27,9 @@ GROUPS = (
     "memory",
 )
 RESULTS = Path(__file__).parent / "results"
-FULL, QUICK = Options(), Options(runs=2, seconds=8, rates=(5_000, 10_000), quick=True)
+FULL, QUICK = Options(), Options(runs=2, live_runs=1, seconds=8, rates=(5_000, 10_000), quick=True)
+
+ROUNDS = f"Rounds of each figure; {FULL.runs} (live ones {FULL.live_runs}), quick {QUICK.runs} ({QUICK.live_runs})."
 
 
 def _rates(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
@@ -42,7 +44,11 @@ def _rates(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.command()
 @click.argument("groups", nargs=-1, type=click.Choice(GROUPS))
 @click.option("--quick", is_flag=True, help="Everything in some six minutes: fewer rounds, shorter runs, smaller tapes.")
-@click.option("--runs", type=click.IntRange(1), help=f"Rounds of each figure; {FULL.runs}, quick {QUICK.runs}.")
+@click.option(
+    "--runs",
+    type=click.IntRange(1),
+    help=f"Rounds of each figure; {FULL.runs} (live {FULL.live_runs}), quick {QUICK.runs} ({QUICK.live_runs}).",
+)
 @click.option("--seconds", type=float, help=f"How long each live run counts; {FULL.seconds:g}, quick {QUICK.seconds:g}.")
 @click.option("--rates", callback=_rates, help="Paces to try, frames/s, e.g. 5000,10000.")
 @click.option(
@@ -70,7 +76,7 @@ def main(
       uv run python -m benchmarks throughput --seconds 10 --rates 3000,5000
     """
     usual = QUICK if quick else FULL
-    options = Options(runs or usual.runs, seconds or usual.seconds, rates or usual.rates, quick, peers)
+    options = Options(runs or usual.runs, runs or usual.live_runs, seconds or usual.seconds, rates or usual.rates, quick, peers)
     before, began = machine(), time.monotonic()
     figures: list[Figure] = []
     try:

@@ -18,8 +18,8 @@ def figures(options: Options) -> list[Figure]:
     for rate in RATES:
         done: list[LiveRun] = []
         bare: list[Ways] = []
-        for _ in range(options.runs):
-            bare.append(ways_between(rate, min(options.seconds, 20), fused=True))
+        for _ in range(options.live_runs):
+            bare.append(ways_between(rate, options.bare_seconds, fused=True))
             done.append(run_live(rate, options.seconds, EAGER, timed=True, fused=True))
-        found += rows(f"frame to order, {rate:,} frames/s", "fused", done, bare, GOOD_MS[rate], EXCELLENT_MS[rate], None)
+        found += rows(rate, "fused", done, bare, GOOD_MS[rate], EXCELLENT_MS[rate], "pyzmq, thread to loop")
     return found

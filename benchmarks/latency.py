@@ -45,26 +45,25 @@ def figures(options: Options) -> list[Figure]:
     for rate in RATES:
         done: list[LiveRun] = []
         bare: list[Ways] = []
-        for _ in range(options.runs):
-            bare.append(ways_between(rate, min(options.seconds, 20)))
+        for _ in range(options.live_runs):
+            bare.append(ways_between(rate, options.bare_seconds))
             done.append(run_live(rate, options.seconds, EAGER, timed=True))
-        found += rows(
-            f"frame to order, {rate:,} frames/s", "six processes", done, bare, GOOD_MS[rate], EXCELLENT_MS[rate], TIMES_BARE
-        )
+        found += rows(rate, "six processes", done, bare, GOOD_MS[rate], EXCELLENT_MS[rate], "pyzmq, as many hops", TIMES_BARE)
         for name, pick in HALVES:
             runs = tuple(percentile_of([pick(way) for way in run.waits_ns], "p50") / 1e6 for run in done)
-            found.append(Figure(f"of it {name}, p50", "ms", runs))
+            found.append(Figure(f"of it {name}, {rate:,} frames/s, p50", "ms", runs))
     return found
 
 
 def rows(
-    name: str,
+    rate: int,
     how: str,
     done: Sequence[LiveRun],
     bare: Sequence[Ways],
     good: dict[str, float],
     excellent: dict[str, float],
-    aim: float | None,
+    peer_name: str,
+    aim: float | None = None,
 ) -> list[Figure]:
     """A row for each percentile, beside the same of the bare hops."""
     found = []
@@ -73,12 +72,12 @@ def rows(
         peer = tuple(percentile_of([whole for whole, _ in ways], part) / 1e6 for ways in bare)
         found.append(
             Figure(
-                f"{name}, {part}, {how}",
+                f"frame to order, {rate:,} frames/s, {part}, {how}",
                 "ms",
                 runs,
                 good.get(part),
                 excellent.get(part),
-                "pyzmq, as many hops",
+                peer_name,
                 peer,
                 aim if part == "p50" else None,
                 note=told(done) if part == "p50" else "",

@@ -96,14 +96,15 @@ def run_live(
         with Supervisor(commands, config, session, output) as supervisor:
             _run_until(supervisor, START_LIMIT_S, lambda: _is_up(supervisor))
             _run_for(supervisor, SETTLE_S)
-            before, cpu_before, began = _totals(supervisor), _cpu(supervisor), time.monotonic()
+            before, cpu_before, began, from_ns = _totals(supervisor), _cpu(supervisor), time.monotonic(), time.time_ns()
             try:
                 behind_ms = _run_for(supervisor, seconds, lambda: _behind_ms(config))
             except CrashLoop as error:
                 deaths = (str(error),)
-            after, cpu_after, took = _totals(supervisor), _cpu(supervisor), time.monotonic() - began
+            after, cpu_after, took, to_ns = _totals(supervisor), _cpu(supervisor), time.monotonic() - began, time.time_ns()
             deaths += tuple(f"{s.role}: {s.last_death or s.restarts}" for s in supervisor.statuses() if s.restarts)
-        waits_ns = tuple((to, on) for to, on in json.loads(waits.read_text())) if waits.is_file() else ()
+        noted = json.loads(waits.read_text()) if waits.is_file() else ()
+        waits_ns = tuple((to, on) for at_ns, to, on in noted if from_ns <= at_ns < to_ns)
         change = {role: {name: counts[name] - before[role].get(name, 0) for name in counts} for role, counts in after.items()}
         lost = {f"{role} {name}": by for role, counts in change.items() for name, by in counts.items() if name in LOSSES and by}
         return LiveRun(

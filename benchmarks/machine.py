@@ -16,14 +16,21 @@ import zmq
 class Options:
     """How to measure: rounds, the seconds of each live run that count, and the paces of the venue to try.
 
-    ``quick`` takes smaller tapes and fewer tokens; ``peers`` is a folder of ready environments of other engines.
+    ``live_runs`` are the rounds of figures whose runs are live. ``quick`` takes smaller tapes and fewer tokens; ``peers`` is a folder of
+    ready environments of other engines.
     """
 
     runs: int = 5
+    live_runs: int = 3
     seconds: float = 60.0
-    rates: tuple[int, ...] = (1_000, 2_000, 5_000, 7_000, 10_000)
+    rates: tuple[int, ...] = (3_000, 5_000, 7_000, 10_000)
     quick: bool = False
     peers: Path | None = None
+
+    @property
+    def bare_seconds(self) -> float:
+        """How long bare hops are measured in each round: they settle at once, and a message of theirs is not an order but a frame."""
+        return min(self.seconds, 5 if self.quick else 20)
 
 
 def machine() -> str:

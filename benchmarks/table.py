@@ -85,7 +85,7 @@ def number(value: float | None) -> str:
 
 def cells(figure: Figure) -> tuple[str, ...]:
     """One row of the table."""
-    ratio = "-" if figure.ratio is None else f"{figure.ratio:.2f}"
+    ratio = "-" if figure.ratio is None else f"{figure.ratio:,.2f}"
     if figure.aim is not None:
         ratio += f" ({'<=' if figure.is_cost else '>='} {figure.aim:g}{', missed' if figure.aim_verdict == 'missed' else ''})"
     peer = f"{figure.peer_name} not there: {figure.missing}" if figure.missing else figure.peer_name or "-"

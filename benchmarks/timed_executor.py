@@ -24,13 +24,14 @@ class TimedCarrier:
 
     def __init__(self, relayer: Any) -> None:
         self._relayer = relayer
-        self.waits_ns: list[tuple[int, int]] = []
+        self.waits_ns: list[tuple[int, int, int]] = []
+        """When each order got here, how long its decision had taken, and how long it took from there."""
 
     def submit_many(self, orders: Sequence[PlaceOrder], now_ns: int) -> Iterable[RelayerEvent]:
         """Note, then send."""
         at_ns = time.time_ns()
         prompted = [order.decision for order in orders if order.decision.frame_ns]
-        self.waits_ns += [(decision.decided_ns - decision.frame_ns, at_ns - decision.decided_ns) for decision in prompted]
+        self.waits_ns += [(at_ns, decision.decided_ns - decision.frame_ns, at_ns - decision.decided_ns) for decision in prompted]
         return self._relayer.submit_many(orders, now_ns)  # type: ignore[no-any-return]
 
     def __getattr__(self, name: str) -> Any:
