@@ -150,6 +150,7 @@ def runner_options(config: Config, identity: Identity, source: str) -> RunnerOpt
         source=source,
         max_backlog_records=bus.max_backlog_records,
         min_free_bytes=bus.min_free_mb * 1_000_000,
+        sync_beside=config.settings.venue.name != "recording",  # on a recording's time, what follows is the same each time
     )
 
 

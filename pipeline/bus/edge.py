@@ -43,23 +43,32 @@ class Inbox:
 
     def open_emit(self) -> tuple[Emit, Callable[[], None]]:
         """An ``emit`` for one thread, and what closes it; call both in that thread."""
-        self._is_open = True
-        wake = self._context.socket(zmq.PUSH)
-        wake.setsockopt(zmq.SNDHWM, 8)
-        wake.connect(self._address)
         append = self._waiting.append
+        wake, close = self.open_wake()
 
         def emit(msg: Message) -> None:
             append(msg)
+            wake()
+
+        return emit, close
+
+    def open_wake(self) -> tuple[Callable[[], None], Callable[[], None]]:
+        """The same for a thread that wants the loop to look at something else."""
+        self._is_open = True
+        socket = self._context.socket(zmq.PUSH)
+        socket.setsockopt(zmq.SNDHWM, 8)
+        socket.connect(self._address)
+
+        def wake() -> None:
             if self._is_woken:
                 return
             self._is_woken = True
             try:
-                wake.send(b"", NOBLOCK)
+                socket.send(b"", NOBLOCK)
             except zmq.Again:
                 return  # a wake-up is already on its way
 
-        return emit, lambda: wake.close(linger=0)
+        return wake, lambda: socket.close(linger=0)
 
     def take(self, at_most: int) -> list[Message]:
         """What has been emitted, oldest first. Raises what killed an edge."""

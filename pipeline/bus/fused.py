@@ -214,8 +214,6 @@ class FusedRunner(Runner):
         )
         self._exchange = exchange
         exchange.seat(plan.stage.role, self._take)
-        # What waits here is taken before anybody else is given anything, so nothing waits for a sync that is put off until then.
-        self.outbox.goes_on = partial(bool, exchange.queues[plan.stage.role])
 
     def _handle(self, arrival: Arrival) -> None:
         super()._handle(arrival)

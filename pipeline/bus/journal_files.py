@@ -146,15 +146,18 @@ class JournalFiles:
         self._written += len(data)
 
     def settle(self) -> None:
-        """Have everything that was appended survive the loss of power too; nothing is done without ``sync``."""
+        """Have everything that was appended survive the loss of power too; nothing is done without ``sync``.
+
+        Another thread may append meanwhile, and nothing else.
+        """
         if not self._unsettled:
             return
+        self._unsettled = False  # before the sync: what another thread appends meanwhile is for the next one
         if self._sync and self._file is not None:
             try:
                 data_sync(self._file.fileno())
             except OSError as error:
                 raise _unwritable(self.path, error) from error
-        self._unsettled = False
 
     def open_segment(
         self,

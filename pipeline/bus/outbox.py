@@ -14,6 +14,7 @@ from pipeline.base.units import NS_PER_MS
 from pipeline.bus import codec
 from pipeline.bus.journal_files import JournalFiles
 from pipeline.bus.journal_segments import DURABLE as DURABLE
+from pipeline.bus.syncing import BackgroundSync
 from pipeline.bus.topology import STREAM, Stream, routes
 from pipeline.bus.wires import Wires
 from pipeline.messages import Message
@@ -21,6 +22,8 @@ from pipeline.messages.control import Committed
 
 _DURABLE = STREAM[DURABLE]
 EdgeSend = Callable[[Message], bool]
+OpenWake = Callable[[], tuple[Callable[[], None], Callable[[], None]]]
+"""Opens, in the thread that calls it, what wakes the loop; gives that and what closes it."""
 
 
 class DurableOutbox:
@@ -40,7 +43,9 @@ class DurableOutbox:
         *,
         resend_ms: int,
         checkpoint: Callable[[], Message | None] = lambda: None,
+        beside: OpenWake | None = None,
     ) -> None:
+        """With ``beside``, the journal is synced in a thread, which wakes the loop by what that opens."""
         self._journal = journal
         self.producer = f"{role}@{self._journal.id}"
         self._run_id, self._wires, self._resend_ns = run_id, wires, resend_ms * NS_PER_MS
@@ -54,7 +59,8 @@ class DurableOutbox:
         self._recovered = journal.recovered()
         self._unacknowledged.extend((entry.seq, entry.frame) for entry in journal.entries())
         journal.forget()
-        self._seq = self._seq_before = journal.seq
+        self._seq = self._seq_before = self._safe = journal.seq
+        self._beside = None if beside is None else BackgroundSync(journal.settle, beside)
 
     def recovered(self) -> list[Message]:
         """What a stage recovers from: a checkpoint, if there is one, and what earlier lives journalled behind it, oldest first; once."""
@@ -63,6 +69,7 @@ class DurableOutbox:
 
     def open_segment(self) -> None:
         """Begin a new segment of the journal with a checkpoint. Call it when the stage is at rest."""
+        self.wait()
         checkpoint = self._checkpoint()
         if checkpoint is not None:
             self._journal.open_segment(checkpoint, self.producer, self._run_id, checkpoint.ts_ns)
@@ -78,7 +85,7 @@ class DurableOutbox:
         return len(self._unacknowledged)
 
     def append(self, msg: Message) -> None:
-        """Journal one record: it survives kill -9 from here on. Nothing may leave because of it before ``settle``."""
+        """Journal one record: it survives kill -9 from here on. Nothing may leave because of it before ``safe`` has reached its number."""
         self._seq += 1
         frame = codec.encode(codec.topic_of(DURABLE, msg), self.producer, self._run_id, self._seq, msg)
         reach("before-journal")
@@ -86,10 +93,33 @@ class DurableOutbox:
         reach("after-journal")
         self._unacknowledged.append((self._seq, frame))
 
+    @property
+    def seq(self) -> int:
+        """The number of the last record."""
+        return self._seq
+
+    @property
+    def safe(self) -> int:
+        """The number of the last record that survives the loss of power too. What has become safe since is pushed."""
+        if self._beside is not None and self._safe < self._seq and self._beside.done > self._safe:
+            self._safe = self._beside.done
+            self._push()
+        return self._safe
+
     def settle(self) -> None:
-        """Have what was appended survive the loss of power too, then push it if the writer has been heard."""
+        """Have what was appended survive the loss of power too, then push it if the writer has been heard; or see to it that it will."""
+        if self._beside is not None:
+            self._beside.ask(self._seq)
+            return
         self._journal.settle()
+        self._safe = self._seq
         self._push()
+
+    def wait(self) -> None:
+        """Wait until everything is safe that was settled."""
+        if self._beside is not None:
+            self._beside.wait()
+            assert self.safe == self._seq
 
     def on_committed(self, committed: Committed) -> None:
         """Forget what is in the database; push what is not yet on its way.
@@ -131,9 +161,10 @@ class DurableOutbox:
             (seq, codec.encode(codec.topic_of(DURABLE, msg), self.producer, self._run_id, seq, msg))
             for seq, msg in enumerate(own, committed + 1)
         ]
+        self.wait()
         self._journal.open_segment(self._checkpoint(), self.producer, self._run_id, 0, base_seq=committed, frames=frames)
         self._unacknowledged = deque(frames)
-        self._seq = self._journal.seq
+        self._seq = self._safe = self._journal.seq
 
     def _bring_back(self, committed: int) -> None:
         """The database is older than what is left of the journal: a backup, or a new file. Archived segments have what it lacks."""
@@ -167,6 +198,8 @@ class DurableOutbox:
         start = self._pushed_to + 1 - (self._unacknowledged[0][0] if self._unacknowledged else 0)
         for index in range(max(start, 0), len(self._unacknowledged)):
             seq, frame = self._unacknowledged[index]
+            if seq > self._safe:
+                return
             reach("before-push")
             if not self._wires.send_frame(self._stream, frame):
                 return
@@ -174,27 +207,28 @@ class DurableOutbox:
             self._pushed_to = seq
 
     def close(self) -> None:
+        if self._beside is not None:
+            self._beside.close()
         self._journal.close()
 
 
 class Outbox:
     """Routes what a stage returns, one turn at a time.
 
-    What a stage yields behind a durable record waits until ``settle``: so a turn costs one sync of the journal, however many records
-    it writes, and nothing leaves the process before they are on disk.
+    What a stage yields behind a durable record waits until that is on disk: so a turn costs one sync of the journal, however many
+    records it writes, and nothing leaves the process before they are safe. Where the journal is synced beside the loop, what later turns
+    yield meanwhile waits behind it, and ``release`` lets go what has become safe.
     """
 
     def __init__(self, role: str, wires: Wires, durable: DurableOutbox | None, edges: dict[type[Message], EdgeSend]) -> None:
         self._role = role
         self._routes: dict[type[Message], tuple[Stream, ...]] = routes(role)
         self._wires, self._durable, self._edges = wires, durable, edges
-        self._held: list[Message] = []
+        self._held: deque[tuple[int, Message]] = deque()
         self._unsettled = self._recorded = False
         self.sent = 0
         self.before_record: Callable[[], None] = _nothing
         """Called before the first durable record of a turn is journalled."""
-        self.goes_on: Callable[[], bool] = _never
-        """Whether the stage's next turn follows at once, so that both may share a sync of the journal."""
 
     def send_all(self, messages: Iterable[Message]) -> None:
         """All that a turn of the stage yields, each durable record journalled before the stage goes on."""
@@ -215,21 +249,34 @@ class Outbox:
                 self.before_record()
             self._durable.append(msg)
             self._unsettled = self._recorded = True
-        elif self._unsettled:
-            self._held.append(msg)
+        elif self._unsettled and self._durable is not None:
+            self._held.append((self._durable.seq, msg))
         else:
             self._let_go(msg)
 
     def settle(self) -> None:
         """The turn is over: its records are made safe, and what waited for that leaves, in order."""
-        self._recorded = False
-        if not self._unsettled or self._durable is None or self.goes_on():
+        if self._recorded and self._durable is not None:
+            self._recorded = False
+            self._durable.settle()
+        if self._unsettled:
+            self.release()
+
+    def release(self) -> None:
+        """Let go what waited for records that are safe by now."""
+        durable, held = self._durable, self._held
+        if not self._unsettled or durable is None or self._recorded:
             return
-        self._durable.settle()
-        self._unsettled = False
-        held, self._held = self._held, []
-        for msg in held:
-            self._let_go(msg)
+        safe = durable.safe
+        while held and held[0][0] <= safe:
+            self._let_go(held.popleft()[1])
+        self._unsettled = safe < durable.seq
+
+    def wait(self) -> None:
+        """Let go everything, as soon as it is safe."""
+        if self._durable is not None:
+            self._durable.wait()
+            self.release()
 
     def _let_go(self, msg: Message) -> None:
         """Send one message to its streams or to its edge."""
@@ -251,8 +298,3 @@ class Outbox:
 
 def _nothing() -> None:
     """Nobody wants to know."""
-
-
-def _never() -> bool:
-    """Every turn may be the last."""
-    return False

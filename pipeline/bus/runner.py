@@ -58,6 +58,8 @@ class RunnerOptions(msgspec.Struct, frozen=True):
     source: str = ""
     max_backlog_records: int = 100_000
     min_free_bytes: int = 64_000_000
+    sync_beside: bool = False
+    """The journal is synced beside the loop, which goes on; what waits for that leaves when it is done."""
 
 
 class Runner:
@@ -85,6 +87,7 @@ class Runner:
             {} if journal is None else {"committed": [f"committed.{stage.role}@{journal.id}", f"committed.{WRITER_STATE_KEY}"]}
         )
         self.wires = open_wires(stage.role, identity, transport, context, topics=topics)
+        self.inbox = Inbox(context, stage.role)
         self.durable: DurableOutbox | None = None
         if journal is not None:
             self.durable = DurableOutbox(
@@ -94,8 +97,8 @@ class Runner:
                 journal,
                 resend_ms=options.resend_ms,
                 checkpoint=lambda: self._turns.checkpoint(clock.now_ns()),
+                beside=self.inbox.open_wake if options.sync_beside else None,
             )
-        self.inbox = Inbox(context, stage.role)
         self.wires.poller.register(self.inbox.socket, zmq.POLLIN)
         self._edges = [EdgeThread(edge, self.inbox) for edge in edges]
         takers: dict[type[Message], Callable[[Message], bool]] = {}
@@ -174,6 +177,7 @@ class Runner:
             ended = RunEnded(ts_ns=now_ns, role=self.stage.role, reason="stopped", counts=self.counts())
             self.outbox.send(ended)
         self._beat("stopped")
+        self.outbox.wait()
         self.wires.send_heads(now_ns)
         self.wires.send_end(now_ns)
         self._wait_for_committed()
@@ -221,7 +225,9 @@ class Runner:
         self._plumb()
         done = self.fire_due_timers()
         done += self._answer_subscribers()
-        for item in self.wires.receive(timeout_ms, at_most):
+        arrived = self.wires.receive(timeout_ms, at_most)
+        self.outbox.release()
+        for item in arrived:
             self._take(item)
             done += 1
             if not done % _LEAVE_TOGETHER:

@@ -307,7 +307,7 @@ class CommittingWriter(Stage):
 def test_records_wait_in_the_journal_until_the_writer_speaks_and_arrive_once(tmp_path: Path) -> None:
     one = Durable(tmp_path / "j")
     for number in range(3):
-        one.executor.outbox.send(halt(number))
+        one.executor.outbox.send_all([halt(number)])
     assert one.outbox.backlog == 3
     one.until(lambda: one.outbox.backlog == 0)
     assert [arrival.message for arrival in one.writer_stage.stored] == [halt(0), halt(1), halt(2)]
@@ -320,7 +320,7 @@ def test_records_lost_on_the_way_are_sent_again(tmp_path: Path) -> None:
     one.until(lambda: one.outbox._heard)
     one.writer_stage.lose_next = 2
     for number in range(4):
-        one.executor.outbox.send(halt(number))
+        one.executor.outbox.send_all([halt(number)])
     one.until(lambda: one.outbox.backlog == 0)
     assert [arrival.seq for arrival in one.writer_stage.stored] == [1, 2, 3, 4]
     one.close()
@@ -328,11 +328,11 @@ def test_records_lost_on_the_way_are_sent_again(tmp_path: Path) -> None:
 
 def test_a_new_life_recovers_its_records_and_continues_their_numbers(tmp_path: Path) -> None:
     first = Durable(tmp_path / "j")
-    first.executor.outbox.send(halt(1))
+    first.executor.outbox.send_all([halt(1)])
     first.close()
     second = Durable(tmp_path / "j")
     assert second.stage.recovered == [halt(1)]
-    second.executor.outbox.send(halt(2))
+    second.executor.outbox.send_all([halt(2)])
     second.until(lambda: len(second.writer_stage.stored) == 2)
     assert [arrival.seq for arrival in second.writer_stage.stored] == [1, 2]
     second.close()
