@@ -98,6 +98,7 @@ class Executor(Stage):
         self.persistence = Persistence()
         self.markouts = Markouts(partial(self.followed.trusted_mid_e6, allowed=limits.policy.allowed(mode)))
         self.rewards = RewardMeter(mode, self.followed)
+        self._books, self._mids_e6 = self.followed.books, self.markouts.mids_e6
         self._standing = standing
         self._now_ns = 0
         self._due_ns: int | None = None
@@ -255,15 +256,22 @@ class Executor(Stage):
         Most of them are books and trades that concern nothing of ours: then nothing else is looked at.
         """
         self._now_ns = now_ns
-        kind = type(msg)
-        if kind is BookSnapshot:
-            turned = self.followed.on_book(msg)  # type: ignore[arg-type]
-            self.markouts.on_book(msg, now_ns)  # type: ignore[arg-type]
-            said = self.relayer.on_book(msg, now_ns)  # type: ignore[arg-type]
-            if said is NOTHING and self._is_at_rest and not turned:
+        if type(msg) is BookSnapshot:
+            token_id = msg.token_id
+            before = self._books.get(token_id)
+            if before is None or before.state != msg.state:
+                self._stir()
+                self.followed.on_book(msg)
+            else:
+                self._books[token_id] = msg
+            bids, asks = msg.bids, msg.asks
+            if bids and asks and (bids[0].price_e6 + asks[0].price_e6) // 2 != self._mids_e6.get(token_id):
+                self.markouts.on_book(msg, now_ns)
+            said = self.relayer.on_book(msg, now_ns)
+            if said is NOTHING and self._is_at_rest:
                 return NOTHING
-        elif kind is TradePrint:
-            said = self.relayer.on_trade(msg, now_ns)  # type: ignore[arg-type]
+        elif type(msg) is TradePrint:
+            said = self.relayer.on_trade(msg, now_ns)
             if said is NOTHING and self._is_at_rest:
                 return NOTHING
         else:

@@ -63,7 +63,7 @@ class Followed:
 
     def forget_books(self) -> None:
         """Who makes the books has started again: what it said before is history."""
-        self.books = {}
+        self.books.clear()
         self._heard = self._stale = 0
         self.missing = None if self.missing is None else set(self._markets)
 

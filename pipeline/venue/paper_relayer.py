@@ -161,10 +161,12 @@ class PaperRelayer(Relayer):
 
     def on_book(self, book: BookSnapshot, now_ns: int) -> Iterable[RelayerEvent]:
         """A book changed."""
-        events = self.tick(now_ns)
-        paper, outcome = self._books.of(book.token_id)
+        heap = self._heap
+        events = NOTHING if not heap or heap[0][0] > now_ns else self.tick(now_ns)
+        known = self._books.known.get(book.token_id)
+        paper, outcome = self._books.of(book.token_id) if known is None else known
         done = paper.on_book(book, outcome, now_ns)
-        if not done and paper not in self._waiting:
+        if not done and (not self._waiting or paper not in self._waiting):
             return events
         return [*events, *self._fills(done, now_ns), *self._joined(paper, now_ns)]
 

@@ -14,18 +14,19 @@ class PaperBooks:
     def __init__(self, model: FillModel, allowed: frozenset[State]) -> None:
         self.model: FillModel = model
         self.allowed = allowed
-        self._books: dict[str, tuple[PaperMarket, int]] = {}
+        self.known: dict[str, tuple[PaperMarket, int]] = {}
+        """What ``of`` has given so far."""
 
     def of(self, token_id: str) -> tuple[PaperMarket, int]:
         """The book in which a token is matched, and the token's position there."""
-        found = self._books.get(token_id)
+        found = self.known.get(token_id)
         if found is None:
-            found = self._books[token_id] = (PaperMarket(self.model, self.allowed), 0)
+            found = self.known[token_id] = (PaperMarket(self.model, self.allowed), 0)
         return found
 
     def forget(self, token_id: str) -> None:
         """A token's book is not known any more (every book: "")."""
-        found = self._books.values() if not token_id else [self.of(token_id)]
+        found = self.known.values() if not token_id else [self.of(token_id)]
         for paper, outcome in found:
             paper.forget(outcome)
 
@@ -38,10 +39,10 @@ class PaperBooks:
             return None
         first, second = market.token_ids
         paper, _ = self.of(first)
-        alone, _ = self._books.get(second, (None, 0))
+        alone, _ = self.known.get(second, (None, 0))
         if alone is paper:
             return None
-        self._books[second] = (paper, 1)
+        self.known[second] = (paper, 1)
         if alone is not None:
             paper.adopt(alone.ladders[0], alone.states[0])
         return alone
