@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from operator import attrgetter
+from typing import Any
 
 from pipeline.base.units import ONE_E6
 from pipeline.messages.market import BookSnapshot, Level, State
 from pipeline.trading.paper.order import BID
+from pipeline.trading.paper.queue import Fall
 
 Change = tuple[int, int, int, int]
 """(side, price, size before, size after): one level of a book that changed, as the market's first token shows it."""
@@ -117,6 +119,28 @@ class Ladder:
             if asks:
                 self._apply(1, asks, changes)  # type: ignore[arg-type]
             yield now_ns, venue_ns, changes  # type: ignore[misc]
+
+    def enter_but_last(self) -> list[Fall]:
+        """Enter what was told but for the last book; what went down."""
+        told, outcome, (own_bids, own_asks) = self.told, self.outcome, self._sizes
+        books = len(told) // IN_TOLD - 1
+        falls: list[Fall] = []
+        each: Iterator[Any] = iter(told)
+        for now_ns, venue_ns, bids, asks in islice(zip(each, each, each, each, strict=True), books):
+            for level in bids:
+                price, new = level.price_e6, level.size_e6
+                fell = own_bids.get(price, 0) - new
+                own_bids[price] = new
+                if fell > 0:
+                    falls.append((now_ns, venue_ns, outcome, ONE_E6 - price if outcome else price, fell))
+            for level in asks:
+                price, new = level.price_e6, level.size_e6
+                fell = own_asks.get(price, 0) - new
+                own_asks[price] = new
+                if fell > 0:
+                    falls.append((now_ns, venue_ns, 1 - outcome, ONE_E6 - price if outcome else price, fell))
+        del told[: books * IN_TOLD]
+        return falls
 
     def pass_over(self, before_ns: int | None = None) -> None:
         """Enter what was told before ``before_ns`` (None: all) where nobody asks what it changed."""

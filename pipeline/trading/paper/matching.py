@@ -219,7 +219,13 @@ class PaperMarket:
         for outcome, ladder in enumerate(self.ladders):
             if not ladder.told:
                 continue
-            self._shorten(outcome)
+            if outcome != self._followed:
+                ladder.pass_over()
+                continue
+            if not self._flow.awaits_drops(ladder.first_ns):
+                # But for the newest book, these met none of our levels.
+                ladder.pass_over(ladder.last_ns - TRADE_LAG_NS)
+                self._flow.note(ladder.enter_but_last(), ladder.last_ns)
             for now_ns, venue_ns, changes in ladder.enter():
                 for side, price_e6, old_e6, new_e6 in changes:
                     self._resize(side, price_e6, old_e6, new_e6, now_ns, venue_ns)

@@ -15,14 +15,17 @@ not count as a cancel as well.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
+from operator import attrgetter
 from typing import Literal
 
 from pipeline.base.units import NS_PER_MS, NS_PER_S
 from pipeline.trading.paper.order import Execution, PaperOrder, executed
 
+Fall = tuple[int, int, int, int, int]
+"""(when we were told, the venue's time, side, price, by how much): a displayed size that went down, as the first token shows it."""
 FillModel = Literal["pessimistic", "proportional", "optimistic"]
 FILL_MODELS: tuple[FillModel, ...] = ("pessimistic", "proportional", "optimistic")
 TRADE_LAG_NS = 3 * NS_PER_S
@@ -61,6 +64,9 @@ class Drop:
         return used
 
 
+_number_of = attrgetter("number")
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A part of a trade of others: what it took, when by the venue's clock, and the drop that it explains, if that was told before."""
@@ -77,15 +83,27 @@ class Part:
 
 
 class Flow:
-    """The drops and trades of the last moments that do not explain each other yet, over all levels of one market."""
+    """The drops and trades of the last moments that do not explain each other yet, over all levels of one market.
 
-    __slots__ = ("_drops", "_early", "number")
+    Most drops concern neither us nor a trade: they are noted as they are, and looked at when a trade of their level is told.
+    """
+
+    __slots__ = ("_drops", "_early", "_noted", "number")
 
     def __init__(self) -> None:
         self.number = 0
         """How many drops there were: an order that joins notes it, and was not there for those."""
-        self._drops: deque[Drop] = deque()
+        self._drops: list[Drop] = []
+        self._noted: list[tuple[Fall, int]] = []
         self._early: list[_Early] = []
+
+    def note(self, falls: Sequence[Fall], now_ns: int) -> None:
+        """Displayed sizes went down, at prices where we have no level, and while no trade awaits its drop."""
+        noted = self._noted
+        if noted and now_ns - noted[0][0][0] > TRADE_LAG_NS:
+            self._noted = noted = [each for each in noted if now_ns - each[0][0] <= TRADE_LAG_NS]
+        noted += zip(falls, count(self.number + 1))
+        self.number += len(falls)
 
     def fell(self, side: int, price_e6: int, size_e6: int, now_ns: int, venue_ns: int) -> Drop:
         """A displayed size went down. What of it earlier trades explain is not left in the drop."""
@@ -99,15 +117,14 @@ class Flow:
                     left -= used
         self.number += 1
         drop = Drop(now_ns, venue_ns, side, price_e6, left, self.number)
-        self._drop_old(now_ns)
+        if self._drops and now_ns - self._drops[0].ns > TRADE_LAG_NS:
+            self._drop_old(now_ns)
         self._drops.append(drop)
         return drop
 
     def _drop_old(self, now_ns: int) -> None:
         """Forget the drops that no trade is told of any more."""
-        drops = self._drops
-        while drops and now_ns - drops[0].ns > TRADE_LAG_NS:
-            drops.popleft()
+        self._drops = [drop for drop in self._drops if now_ns - drop.ns <= TRADE_LAG_NS]
 
     def awaits_drops(self, now_ns: int) -> bool:
         """A drop from now on may be that of a trade that was told before it."""
@@ -119,6 +136,7 @@ class Flow:
 
         A drop of just its size is taken for its own, then the newest first.
         """
+        self._look_at(side, price_e6)
         self._drop_old(now_ns)
         near = [
             drop
@@ -135,6 +153,14 @@ class Flow:
         if size_e6:
             self._early.append(_Early(now_ns, venue_ns, side, price_e6, size_e6))
             yield Part(size_e6, venue_ns)
+
+    def _look_at(self, side: int, price_e6: int) -> None:
+        """Make drops of what was noted of a level."""
+        found = [each for each in self._noted if each[0][3] == price_e6 and each[0][2] == side]
+        if found:
+            self._noted = [each for each in self._noted if each[0][3] != price_e6 or each[0][2] != side]
+            self._drops += [Drop(*fall, number) for fall, number in found]
+            self._drops.sort(key=_number_of)
 
 
 @dataclass(slots=True)

@@ -172,9 +172,11 @@ def play(market: PaperMarket, steps: list[Any]) -> list[Any]:
 def unexplained(market: PaperMarket, now_ns: int) -> list[Any]:
     """The drops and the trades that still wait for each other."""
     flow = market._flow
+    for _, _, side, price_e6, _ in [fall for fall, _ in flow._noted]:
+        flow._look_at(side, price_e6)
     flow.awaits_drops(now_ns)
     flow._drop_old(now_ns)
-    drops = [(drop.ns, drop.side, drop.price_e6, drop.left_e6, sorted((drop.given or {}).items())) for drop in flow._drops]
+    drops = sorted((drop.ns, drop.side, drop.price_e6, drop.left_e6, sorted((drop.given or {}).items())) for drop in flow._drops)
     return [drops, [(early.ns, early.side, early.price_e6, early.left_e6) for early in flow._early]]
 
 

@@ -121,3 +121,16 @@ def test_what_the_feed_adds_is_new_and_what_it_repeats_is_not() -> None:
     assert own.available_e6 == 0
     own.resize(70, None, "pessimistic")
     assert own.available_e6 == 20
+
+
+def test_drops_that_are_only_noted_are_numbered_and_explained_like_those_that_are_looked_at() -> None:
+    flow = Flow()
+    flow.fell(BID, 400_000, 30, 0, 0)
+    flow.note([(1, 1, BID, 400_000, 20), (1, 1, ASK, 500_000, 20)], 1)
+    flow.fell(BID, 400_000, 10, 2, 2)
+    flow.note([], 3)
+    assert flow.number == 4
+    parts = list(flow.traded(BID, 400_000, 55, 4, 4))
+    assert [(part.size_e6, part.drop and part.drop.number) for part in parts] == [(10, 4), (20, 2), (25, 1)]
+    flow.note([(TRADE_LAG_NS + 2, 0, BID, 400_000, 5)], TRADE_LAG_NS + 2)
+    assert list(flow.traded(ASK, 500_000, 20, TRADE_LAG_NS + 2, 2)) == [Part(20, 2)]
