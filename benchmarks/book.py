@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from random import Random
 
 from benchmarks.machine import Options, interleave
@@ -15,11 +16,25 @@ LEVELS = 100
 CHANGES = 20_000
 TIMES_BARE = 3.0
 """What parsing, events and checks may make of the bare work."""
+Sizes = dict[bool, dict[int, int]]
+"""By side (True: bids) and tick of a thousandth of a dollar."""
+Change = tuple[bool, int, int]
+"""Side, tick, signed change."""
 
 
 def figures(options: Options) -> list[Figure]:
     """Microseconds a change, from its message to the best bid and ask."""
-    sizes, changes = _made()
+    sizes, changes = made()
+    opening, messages = told(sizes, changes)
+    ours, bare = interleave(options.runs, lambda: _ours_us(opening, messages), lambda: _bare_us(sizes, changes))
+    name = f"book, one level applied and best read, {LEVELS} levels a side"
+    return [Figure(name, "us", ours, peer_name="dict + best pointer, of integers", peer=bare, aim=TIMES_BARE)]
+
+
+def told(sizes: Sizes, changes: Sequence[Change]) -> tuple[VenueBook, list[BookDelta]]:
+    """The book and its changes as messages."""
+    bids, asks = (tuple((_price(tick), str(size)) for tick, size in sizes[side].items()) for side in (True, False))
+    opening = VenueBook(ts_ns=TS_NS, token_id=TOKEN, market=MARKET, bids=bids, asks=asks, source="ws", seq=1)
     messages = [
         BookDelta(
             ts_ns=TS_NS,
@@ -31,28 +46,17 @@ def figures(options: Options) -> list[Figure]:
         )
         for seq, (is_bid, tick, by) in enumerate(changes, 2)
     ]
-    opening = VenueBook(
-        ts_ns=TS_NS,
-        token_id=TOKEN,
-        market=MARKET,
-        bids=tuple((_price(tick), str(size)) for tick, size in sizes[True].items()),
-        asks=tuple((_price(tick), str(size)) for tick, size in sizes[False].items()),
-        source="ws",
-        seq=1,
-    )
-    ours, bare = interleave(options.runs, lambda: _ours_us(opening, messages), lambda: _bare_us(sizes, changes))
-    name = f"book, one level applied and best read, {LEVELS} levels a side"
-    return [Figure(name, "us", ours, peer_name="dict + best pointer, of integers", peer=bare, aim=TIMES_BARE)]
+    return opening, messages
 
 
 def _price(tick: int) -> str:
     return f"{tick / 1_000:g}"
 
 
-def _made() -> tuple[dict[bool, dict[int, int]], list[tuple[bool, int, int]]]:
-    """Sizes by side (True: bids) and tick, and signed changes near the top, among them removals and new best prices; never crossed."""
+def made() -> tuple[Sizes, list[Change]]:
+    """A book, and changes near its top, among them removals and new best prices; never crossed."""
     draw = Random(1)
-    sizes: dict[bool, dict[int, int]] = {True: {}, False: {}}
+    sizes: Sizes = {True: {}, False: {}}
     for away in range(1, LEVELS + 1):
         sizes[True][500 - away], sizes[False][500 + away] = draw.randrange(10, 500), draw.randrange(10, 500)
     now = {side: dict(levels) for side, levels in sizes.items()}
@@ -77,7 +81,7 @@ def _ours_us(opening: VenueBook, messages: list[BookDelta]) -> float:
     return (time.perf_counter() - began) / CHANGES * 1e6
 
 
-def _bare_us(sizes: dict[bool, dict[int, int]], changes: list[tuple[bool, int, int]]) -> float:
+def _bare_us(sizes: Sizes, changes: list[Change]) -> float:
     """The least: integers that are ready to use, no events, no check."""
     bids, asks = dict(sizes[True]), dict(sizes[False])
     best_bid, best_ask = max(bids), min(asks)

@@ -43,13 +43,13 @@ Measured = tuple[float, float]
 def figures(options: Options) -> list[Figure]:
     """Both in turns."""
     messages = made(QUICK_ROWS if options.quick else ROWS)
-    rows = [_row(msg) for msg in messages]
+    rows = [row_of(msg) for msg in messages]
     found = []
     for commit_rows in COMMIT_ROWS:
         ours: list[Measured] = []
         bare: list[Measured] = []
         for _ in range(options.runs):
-            ours.append(_measured(partial(_write, messages, commit_rows)))
+            ours.append(_measured(partial(write, messages, commit_rows)))
             bare.append(_measured(partial(_insert, rows, commit_rows)))
         peer = "sqlite3 executemany"
         name = f"writer, level events, one index, {commit_rows:,} a commit"
@@ -81,7 +81,8 @@ def made(count: int) -> list[BookEvents]:
     ]
 
 
-def _row(msg: BookEvents) -> tuple[Any, ...]:
+def row_of(msg: BookEvents) -> tuple[Any, ...]:
+    """What the writer stores of it, but for the id."""
     [event] = msg.events
     ts_ms = msg.venue_ns // NS_PER_MS
     return 1, MARKET, TOKEN, msg.seq, ts_ms, msg.ts_ns, event.side, event.price_e6, event.size_e6, event.change_e6
@@ -92,7 +93,8 @@ def _measured(measure: Callable[[Path], Measured]) -> Measured:
         return measure(Path(folder))
 
 
-def _write(messages: list[BookEvents], commit_rows: int, folder: Path) -> Measured:
+def write(messages: list[BookEvents], commit_rows: int, folder: Path) -> Measured:
+    """Through the writer into ``writer.db``."""
     arrivals = [Arrival("persist.lossy", "book_builder", "run-1", seq, msg) for seq, msg in enumerate(messages, 1)]
     store = open_store(f"sqlite:///{folder / 'writer.db'}", venue="fake")
     writer = Writer(store, commit_rows=commit_rows)
