@@ -52,7 +52,7 @@ def test_the_eager_quote_rests_and_is_then_moved_by_a_tick() -> None:
     strategy = Eager()
     [quote] = strategy.decide(view).quotes
     assert quote.price_e6 == 500_000
-    order = OpenOrder("1", "eager", TOKEN, MARKET, "BUY", quote.price_e6, quote.size_e6, 0, "open", view.now_ns)
+    order = OpenOrder("1", "eager", TOKEN, MARKET, "BUY", quote.price_e6, quote.size_e6, 0, "live", view.now_ns)
     resting = replace(view, orders=(order,), now_ns=view.now_ns + 49 * NS_PER_MS)
     assert strategy.decide(resting).quotes == (quote,)
     [moved] = strategy.decide(replace(resting, now_ns=view.now_ns + 50 * NS_PER_MS)).quotes
