@@ -56,6 +56,16 @@ def test_wal_and_synchronous_follow_the_settings(tmp_path: Path) -> None:
         assert conn.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
 
+def test_the_log_of_a_writer_that_never_pauses_is_carried_into_the_database_megabyte_by_megabyte(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with open_store(url_of(path)) as store, store.connect_for_writing() as conn:
+        for number in range(60):
+            with conn.begin():
+                conn.exec_driver_sql("INSERT INTO meta (key, value) VALUES (?, ?)", (str(number), "x" * 100_000))
+        assert path.stat().st_size > 4_000_000
+        assert (tmp_path / "a.db-wal").stat().st_size < 1_500_000
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
