@@ -170,11 +170,17 @@ class QuoteDesk:
 
     def wake(self, now_ns: int) -> Iterator[Message]:
         """Decide again where it was put off."""
-        while self._heap and self._heap[0][0] <= now_ns:
-            due_ns, token_id = heapq.heappop(self._heap)
-            if self._wakes.get(token_id) == due_ns:
-                del self._wakes[token_id]
+        heap, wakes = self._heap, self._wakes
+        while heap:
+            due_ns, token_id = heap[0]
+            if wakes.get(token_id) != due_ns:  # an earlier one came in its place
+                heapq.heappop(heap)
+            elif due_ns <= now_ns:
+                heapq.heappop(heap)
+                del wakes[token_id]
                 yield from self._evaluate(token_id, now_ns)
+            else:
+                return
 
     def portfolio_rows(self, now_ns: int) -> Iterator[Message]:
         """Every position ever traded, at its present mark."""
