@@ -51,7 +51,7 @@ class BookBuilder(Stage):
     In: ``feed``, ``universe``, ``control`` (snapshot, staleness). Out: ``book``, ``resync``, ``persist.lossy``. State: the books; lost at
     a restart, and rebuilt from the VenueBook that the gateway sends for each new subscription. Without ``resync`` nobody can be asked
     for a fresh book (a file is replayed): what comes is applied and marked. Without ``publish_tops`` nothing goes to ``book``; without
-    ``rows`` no BookEvents to the writer.
+    ``rows`` the writer gets no changed levels and no totals.
     """
 
     role: ClassVar[str] = "book_builder"

@@ -31,6 +31,8 @@ class Reports:
         if feed.unsaid:
             return
         feed.unsaid = True
+        if not self._shelf.rules.rows:
+            return
         self._unsaid.append(feed)
         if self._status_due_ns is None:
             self._status_due_ns = now_ns + STATUS_EVERY_NS

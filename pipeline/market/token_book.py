@@ -29,7 +29,7 @@ NeedsFeed = Literal["", "link", "frozen"]
 class BookRules:
     """How books are kept. Without ``resync`` nobody can be asked for a fresh book: what comes is applied and marked.
 
-    Without ``rows`` the changed levels of each batch are told to nobody but in the published books.
+    Without ``rows`` nothing is told that only the database wants: changed levels by the batch, totals by the second.
     """
 
     depth: int = 10
