@@ -88,6 +88,7 @@ class Gateway(Stage):
         self._links: dict[str, FeedStatus] = {}
         self._carriers = Carriers()
         self._requests = 0
+        self._frames = self._messages = 0
         self._counts = dict.fromkeys(COUNTED, 0)
         self._refusal_logged_ns: int | None = None
         self._refusals_unsaid = 0
@@ -100,7 +101,7 @@ class Gateway(Stage):
         if kind is RawFrame:
             return self._frame(msg, now_ns)  # type: ignore[arg-type]
         if kind in _FEED:
-            self._counts["messages"] += 1
+            self._messages += 1
             self._take(msg)
             return (msg,)
         match msg:
@@ -123,8 +124,8 @@ class Gateway(Stage):
     def _frame(self, frame: RawFrame, now_ns: int) -> Iterable[Message]:
         if self._record is not None:
             self._record(frame)
-        counts, decoder = self._counts, self.decoder
-        counts["frames"] += 1
+        decoder = self.decoder
+        self._frames += 1
         known = len(decoder.counts)
         try:
             found = decoder.decode(frame.data, frame.ts_ns)
@@ -136,13 +137,13 @@ class Gateway(Stage):
             name = next(reversed(decoder.counts))
             if name.startswith("unknown:"):
                 get_logger().warning(events.EVENT_UNKNOWN, event_type=name.partition(":")[2], where=frame.where or frame.link_id)
-        counts["messages"] += len(found)
+        self._messages += len(found)
         if self._watch is not None:
             found = self._watch.about_followed(found)
             self._watch.frame(frame.link_id, frame.ts_ns, found, bool(found) or frame.data.strip() not in HEARTBEATS)
         if self._carriers.arbiter is not None:
             found = self._carriers.one_feed(frame.link_id, found)
-        if self._mirror is not None or not self._wanted.is_idle:
+        if self._mirror is not None or self._wanted.waiting:
             for msg in found:
                 self._take(msg)
         return found
@@ -274,6 +275,8 @@ class Gateway(Stage):
             yield from self._mirror.current(topic)
 
     def next_timer_ns(self) -> int | None:
+        if self._watch is None and not self._wanted.waiting:
+            return None
         wanted = self._wanted.next_ns()
         watched = None if self._watch is None else self._watch.next_ns()
         return wanted if watched is None or (wanted is not None and wanted < watched) else watched
@@ -292,7 +295,8 @@ class Gateway(Stage):
 
     def counts(self) -> dict[str, int]:
         """Totals since the start, with what the decoder skipped by name."""
-        counts = {**self._counts, "books_coalesced": self._wanted.coalesced, **self._carriers.counts()}
+        told = {"frames": self._frames, "messages": self._messages}
+        counts = {**self._counts, **told, "books_coalesced": self._wanted.coalesced, **self._carriers.counts()}
         if self._watch is not None:
             counts |= self._watch.counts()
         if self.ended:

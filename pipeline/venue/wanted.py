@@ -33,13 +33,15 @@ class _Token:
 
 
 class BooksWanted:
-    """The tokens that somebody waits for. ``coalesced`` counts requests for a token that was already waited for."""
+    """The tokens that somebody waits for. ``waiting`` holds those that are asked for again until a book comes; ``coalesced`` counts
+    requests for a token that was already waited for.
+    """
 
     def __init__(self, rules: AskAgain | None = None) -> None:
         self.rules = rules or AskAgain()
         self.coalesced = 0
         self._tokens: dict[str, _Token] = {}
-        self._waiting: set[str] = set()
+        self.waiting: set[str] = set()
 
     def want(self, token_id: str, market: str, cause: str, now_ns: int) -> bool:
         """Somebody needs a book of the token; True if it is to be asked for at once."""
@@ -54,7 +56,7 @@ class BooksWanted:
             token.wait_ns, token.due_ns = 0, now_ns
         else:
             token.due_ns = max(now_ns, token.last_ns + token.wait_ns)
-        self._waiting.add(token_id)
+        self.waiting.add(token_id)
         return token.due_ns <= now_ns
 
     def ask(self, token_id: str, now_ns: int) -> tuple[str, str]:
@@ -70,7 +72,7 @@ class BooksWanted:
         token = self._tokens.get(token_id)
         if token is not None:
             token.wanted = token.asked = False
-            self._waiting.discard(token_id)
+            self.waiting.discard(token_id)
 
     def failed(self, token_id: str, now_ns: int) -> None:
         """The request brought no book: ask again after the wait."""
@@ -84,18 +86,13 @@ class BooksWanted:
 
     def due(self, now_ns: int) -> list[str]:
         """The tokens to ask for now, in the order of their first request."""
-        return [token_id for token_id in self._tokens if token_id in self._waiting and self._tokens[token_id].due_ns <= now_ns]
+        return [token_id for token_id in self._tokens if token_id in self.waiting and self._tokens[token_id].due_ns <= now_ns]
 
     def next_ns(self) -> int | None:
         """When ``due`` has something next."""
-        if not self._waiting:
+        if not self.waiting:
             return None
-        return min(self._tokens[token_id].due_ns for token_id in self._waiting)
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nobody waits for anything."""
-        return not self._waiting
+        return min(self._tokens[token_id].due_ns for token_id in self.waiting)
 
     def market_of(self, token_id: str) -> str:
         """The market that a request for the token named; "" if there was none."""

@@ -1,12 +1,24 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import sqlite
 
 from pipeline.store.open import Store
-from pipeline.store.schema import orderbook_events
-from pipeline.store.statements import ROWS_A_STATEMENT, insert_values
+from pipeline.store.schema import metadata, orderbook_events
+from pipeline.store.statements import (
+    ROWS_A_STATEMENT,
+    columns,
+    insert_missing_sql,
+    insert_sql,
+    insert_values,
+    names_of,
+    upsert_sql,
+)
 
+DIALECT = sqlite.dialect()
+TABLES = list(metadata.tables.values())
 NUMBERS = [0, 1, ROWS_A_STATEMENT - 1, ROWS_A_STATEMENT, ROWS_A_STATEMENT + 1, 3 * ROWS_A_STATEMENT + 7]
 
 
@@ -34,3 +46,18 @@ def test_what_all_rows_share_is_in_each_of_them(store: Store, number: int) -> No
     with store.begin() as conn:
         insert_values(conn, orderbook_events, [value for row in own_rows(number) for value in row], (1, "mkt-1", "yes"))
         assert stored(conn) == [(1, "mkt-1", "yes", *own) for own in own_rows(number)]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("names", [columns, names_of])
+def test_a_statement_is_what_core_compiles(table: Table, names: Callable[[Table], tuple[str, ...]]) -> None:
+    chosen = names(table)
+    key, keep = chosen[:1], chosen[-1:]
+    plain, special = table.insert(), sqlite.insert(table)
+    replaced = {name: special.excluded[name] for name in chosen if name not in (*key, *keep)}
+    for ours, core in (
+        (insert_sql(table, chosen), plain),
+        (insert_missing_sql(table, chosen), special.on_conflict_do_nothing()),
+        *([(upsert_sql(table, chosen, key, keep), special.on_conflict_do_update(list(key), set_=replaced))] if replaced else []),
+    ):
+        assert ours == str(core.compile(dialect=DIALECT, column_keys=list(chosen)))

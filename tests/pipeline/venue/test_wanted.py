@@ -9,7 +9,7 @@ def test_the_first_request_goes_out_at_once_and_the_next_are_one_with_it() -> No
     assert books.want("1", "m", "gap", 0)
     assert books.ask("1", 0) == ("m", "gap")
     assert not books.want("1", "m", "gap", 1)
-    assert books.coalesced == 1 and not books.is_idle
+    assert books.coalesced == 1 and books.waiting == {"1"}
 
 
 def test_an_answer_that_never_comes_has_failed() -> None:
@@ -67,4 +67,4 @@ def test_a_book_that_nobody_wanted_changes_nothing() -> None:
     books = BooksWanted(RULES)
     books.answered("1")
     books.failed("1", 0)
-    assert books.is_idle and books.market_of("1") == ""
+    assert not books.waiting and books.market_of("1") == ""
