@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+import msgspec
+
 from pipeline.base.units import format_e6
 from pipeline.messages.market import BookSnapshot, Level, Market
 from pipeline.messages.orders import Decision
 from pipeline.messages.records import Opportunity
 from pipeline.strategy.base import Targets, View
+
+_encoder = msgspec.json.Encoder()
 
 
 def seen_by(view: View, targets: Targets) -> str:
@@ -40,7 +44,7 @@ def book_seen(book: BookSnapshot) -> dict[str, object]:
 
 def as_json(value: object) -> str:
     """Compact JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _encoder.encode(value).decode()
 
 
 def _top(levels: Sequence[Level]) -> list[str]:
