@@ -81,27 +81,31 @@ class Gate:
         exclusive = bool(market.neg_risk) and bool(market.neg_risk_market_id)
         without = self._values_e6(market)
         order = (asked.token_id, asked.side, asked.price_e6, asked.size_e6, self._ledger.fee_e6(asked, asked.size_e6))
-        with_it = self._values_e6(market, order)
+        with_it = [value + more for value, more in zip(without, market_values_e6(market, (), (order,)), strict=True)]
         return (
             (market_loss_e6(without), event_loss_e6([without, *others], exclusive)),
             (market_loss_e6(with_it), event_loss_e6([with_it, *others], exclusive)),
         )
 
-    def _values_e6(self, market: Market, *more: Asked) -> tuple[int, ...]:
-        ledger = self._ledger
+    def _values_e6(self, market: Market) -> tuple[int, ...]:
+        ledger, market_id = self._ledger, market.market_id
+        holdings, orders = ledger.portfolio.in_market(market_id), ledger.may_trade(market_id)
+        unconfirmed = ledger.unconfirmed(market_id)
+        if not (holdings or orders or unconfirmed):
+            return (0,) * len(market.outcomes)
         held: list[Held] = [
             # All that was ever paid and received, so that nothing changes when an order that is counted fills.
             (holding.token_id, holding.inventory_e6, -holding.cash_e6)
-            for holding in ledger.portfolio.in_market(market.market_id)
+            for holding in holdings
         ]
-        asked: list[Asked] = [
-            (order.token_id, order.side, order.price_e6, order.remaining_e6, ledger.fee_e6(order, order.remaining_e6))
-            for order in ledger.may_trade(market.market_id)
-        ]
-        for record in ledger.unconfirmed(market.market_id):
+        asked: list[Asked] = []
+        for order in orders:
+            left_e6 = order.remaining_e6
+            asked.append((order.token_id, order.side, order.price_e6, left_e6, ledger.fee_e6(order, left_e6)))
+        for record in unconfirmed:
             held.append(undone(record))
             asked.append((record.token_id, record.side, record.price_e6, record.size_e6, record.fee_e6))
-        return market_values_e6(market, held, [*asked, *more])
+        return market_values_e6(market, held, asked)
 
 
 def undone(record: FillRecord) -> Held:

@@ -19,6 +19,7 @@ Command = PlaceOrder | CancelOrder | CancelAll | MergePair | ConvertSet
 AckKey = tuple[str, str]
 """(action, client order id): a cancel and a placement of one order are answered apart. For CancelAll the id is empty."""
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 REFUSALS = frozenset({"rejected", "refused"})
 OPEN_PLAN_NS = 60 * NS_PER_S
 """How long after its last command a plan of several steps is waited for: whoever carried it out is gone then."""
@@ -211,4 +212,4 @@ def _ms(duration_ns: int) -> int:
 
 
 def _json(values: list[dict[str, Any]]) -> str:
-    return json.dumps(values, separators=(",", ":"), ensure_ascii=False)
+    return _encode(values)

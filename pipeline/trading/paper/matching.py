@@ -330,6 +330,9 @@ class PaperMarket:
         if ladder is None:
             return
         other = 1 - side
+        best_e6 = ladder.tops[other]
+        if 0 < best_e6 < ONE_E6 and (best_e6 > limit_e6 if side == BID else best_e6 < limit_e6):
+            return
         for price_e6, shown_e6 in ladder.levels(other):
             if price_e6 > limit_e6 if side == BID else price_e6 < limit_e6:
                 return
