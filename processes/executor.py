@@ -44,7 +44,7 @@ from pipeline.messages.orders import (
 from pipeline.messages.records import AuditRecord, FillRecord, OrderRecord
 from pipeline.trading.checkpoint import checkpoint_of
 from pipeline.trading.dispatch import Command, Dispatcher, earliest
-from pipeline.trading.followed import Followed
+from pipeline.trading.followed import Followed, Seen, tops_of
 from pipeline.trading.ledger import Ledger
 from pipeline.trading.limits import Limits
 from pipeline.trading.markouts import Markouts
@@ -98,7 +98,7 @@ class Executor(Stage):
         self.persistence = Persistence()
         self.markouts = Markouts(partial(self.followed.trusted_mid_e6, allowed=limits.policy.allowed(mode)))
         self.rewards = RewardMeter(mode, self.followed)
-        self._books, self._mids_e6 = self.followed.books, self.markouts.mids_e6
+        self._books, self._seen = self.followed.books, self.followed.seen
         self._standing = standing
         self._now_ns = 0
         self._due_ns: int | None = None
@@ -258,15 +258,17 @@ class Executor(Stage):
         self._now_ns = now_ns
         if type(msg) is BookSnapshot:
             token_id = msg.token_id
-            before = self._books.get(token_id)
-            if before is None or before.state != msg.state:
-                self._stir()
-                self.followed.on_book(msg)
+            seen = self._seen.get(token_id)
+            if seen is None or msg.state != seen.state or msg.full_depth:
+                self._look_at(msg, now_ns)
             else:
                 self._books[token_id] = msg
-            bids, asks = msg.bids, msg.asks
-            if bids and asks and (bids[0].price_e6 + asks[0].price_e6) // 2 != self._mids_e6.get(token_id):
-                self.markouts.on_book(msg, now_ns)
+                for level in msg.changed_bids:
+                    if level.price_e6 >= seen.bid_e6:
+                        self._look_at(msg, now_ns)
+                for level in msg.changed_asks:
+                    if level.price_e6 <= seen.ask_e6:
+                        self._look_at(msg, now_ns)
             said = self.relayer.on_book(msg, now_ns)
             if said is NOTHING and self._is_at_rest:
                 return NOTHING
@@ -277,6 +279,20 @@ class Executor(Stage):
         else:
             return self._told(self._take(msg, now_ns), now_ns)
         return self._told(self.desk.apply(said, now_ns), now_ns)
+
+    def _look_at(self, book: BookSnapshot, now_ns: int) -> None:
+        """Look at a book whose state or top may be another one than before."""
+        if self.followed.on_book(book):
+            self._stir()
+        bid_e6, ask_e6 = tops_of(book)
+        seen = self._seen.get(book.token_id)
+        if seen is None or book.state != seen.state:
+            self._seen[book.token_id] = Seen(book.state, bid_e6, ask_e6)
+        elif bid_e6 == seen.bid_e6 and ask_e6 == seen.ask_e6:
+            return
+        else:
+            seen.bid_e6, seen.ask_e6 = bid_e6, ask_e6
+        self.markouts.on_book(book, now_ns)
 
     def _told(self, messages: Iterable[Message], now_ns: int) -> Iterator[Message]:
         """What is said, and what follows from it for all."""

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from pipeline.base.units import complement_e6
+from pipeline.base.units import ONE_E6, complement_e6
 from pipeline.market.confidence import SHOWN
 from pipeline.messages.market import BookSnapshot, FeeSchedule, Market, State
 from pipeline.trading.policy import mirrored, other_token
+
+
+@dataclass(slots=True)
+class Seen:
+    """The state and the top of a token's latest book: no bid and no ask are 0 and 1."""
+
+    state: State
+    bid_e6: int
+    ask_e6: int
 
 
 class Followed:
     """Books and markets by token. A market that left the universe is remembered, as something of it may still be held.
 
     ``missing`` are the tokens of the universe of which no book has come yet, nor of their market's other token; it is None before a
-    universe has come. ``link_up`` is False from when every book is stale until one of them is heard of again.
+    universe has come. ``seen`` is what whoever looks at the books has noted of each: gone where a book is forgotten. ``link_up`` is
+    False from when every book is stale until one of them is heard of again.
     """
 
     def __init__(self) -> None:
         self.books: dict[str, BookSnapshot] = {}
+        self.seen: dict[str, Seen] = {}
         self.missing: set[str] | None = None
         self.link_up = True
         self._markets: dict[str, Market] = {}
@@ -64,12 +76,14 @@ class Followed:
     def forget_books(self) -> None:
         """Who makes the books has started again: what it said before is history."""
         self.books.clear()
+        self.seen.clear()
         self._heard = self._stale = 0
         self.missing = None if self.missing is None else set(self._markets)
 
     def forget_book(self, token_id: str) -> None:
         """Something of this token's book was lost."""
         before = self.books.pop(token_id, None)
+        self.seen.pop(token_id, None)
         self._count(before, -1)
 
     @property
@@ -118,6 +132,12 @@ class Followed:
         if book is not None:
             self._heard += change * (book.state in SHOWN)
             self._stale += change * (book.state == "STALE")
+
+
+def tops_of(book: BookSnapshot) -> tuple[int, int]:
+    """The best bid and the best ask in millionths of a dollar; 0 and 1 for an empty side."""
+    bids, asks = book.bids, book.asks
+    return (bids[0].price_e6 if bids else 0), (asks[0].price_e6 if asks else ONE_E6)
 
 
 def event_of(market: Market) -> str:

@@ -48,8 +48,6 @@ class Markouts:
         self._noted_now: list[Markout] = []
         self._number = 0
         self._past: dict[str, list[tuple[int, int]]] = {}
-        self.mids_e6: dict[str, int] = {}
-        """The newest mid of each token: a book that has the same need not be told."""
 
     def recover(self, record: Message) -> None:
         """A record of an earlier life, or a checkpoint of one; in their order."""
@@ -83,11 +81,10 @@ class Markouts:
             self._recovered[key] = None
 
     def on_book(self, book: BookSnapshot, now_ns: int) -> None:
-        """A book changed: remember since when its mid is what it is, and the mids of the last moments."""
-        if not book.bids or not book.asks or book.state not in SHOWN:
+        """A book's state or top changed: remember since when its mid is what it is, and the mids of the last moments."""
+        mid_e6 = book.mid_e6 if book.state in SHOWN else None
+        if mid_e6 is None:
             return
-        mid_e6 = (book.bids[0].price_e6 + book.asks[0].price_e6) // 2
-        self.mids_e6[book.token_id] = mid_e6
         past = self._past.get(book.token_id)
         if past is None:
             self._past[book.token_id] = [(now_ns, mid_e6)]
