@@ -45,6 +45,7 @@ class Part:
     edges: Sequence[AsyncEdge] = ()
     inline: Sequence[InlineEdge] = ()
     source: str = ""
+    before_leaving: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def build(config: Config, session_id: str) -> Parts:
         Part(executor(config), relayer_edges(config.settings)),
         Part(strategy(config, session_id)),
         Part(book_builder(config)),
-        Part(feed.stage, feed.edges, feed.inline, feed.source),
+        Part(feed.stage, feed.edges, feed.inline, feed.source, feed.flush),
     )
     return Parts(parts, feed.close)
 
@@ -85,7 +86,8 @@ def run_fused(parts: Sequence[Part], config: Config, session_id: str) -> None:
     for part in parts:
         role = part.stage.role
         identity = Identity(session_id, new_run_id(session_id, role), role)
-        plans.append(FusedPlan(part.stage, identity, runner_options(config, identity, part.source), part.edges, part.inline))
+        options = runner_options(config, identity, part.source)
+        plans.append(FusedPlan(part.stage, identity, options, part.edges, part.inline, part.before_leaving))
     with ExitStack() as held:
         for role in (FUSED, *PLAYS[FUSED]):
             held.enter_context(role_lock(state_dir, role))

@@ -317,12 +317,13 @@ class Gateway(Stage):
 
 @dataclass(frozen=True)
 class Plan:
-    """A gateway with the edges that feed it; ``source`` is for people, ``close`` ends what it records."""
+    """A gateway with the edges that feed it; ``source`` is for people, ``flush`` makes what it records safe, ``close`` ends it."""
 
     stage: Gateway
     edges: list[AsyncEdge]
     inline: list[InlineEdge] = field(default_factory=list)
     source: str = ""
+    flush: Callable[[], None] = lambda: None
     close: Callable[[], None] = lambda: None
 
 
@@ -341,20 +342,20 @@ def build(config: Config, session_id: str, *, mirror: bool = True) -> Plan:
         frames = open_frames(Path(venue.recording))
         playback = PacedPlayback(frames.messages, venue.speed)
         return Plan(stage_of(settings, strict=frames.strict), [playback], source=venue.recording)
-    record, close = open_recorder(settings, session_id, clock)
+    record, flush, close = open_recorder(settings, session_id, clock)
     if venue.name == "generic":
         from pipeline.venue.generic_ws import GenericFeed
         from pipeline.venue.snapshots import fake_snapshots
 
         url = settings.polymarket.ws_url
         stream = GenericFeed(url, venue, clock, rng)
-        return Plan(stage_of(settings, record), [stream], [fake_snapshots()], url, close)
+        return Plan(stage_of(settings, record), [stream], [fake_snapshots()], url, flush, close)
     from pipeline.venue.market_ws import MarketFeed
     from pipeline.venue.rest import BookFetcher
 
     ws_url, clob_url = venue_urls(settings)
     edges: list[AsyncEdge] = [MarketFeed(ws_url, venue, clock, rng), BookFetcher(clob_url, venue, clock, rng)]
-    return Plan(stage_of(settings, record), edges, source=ws_url, close=close)
+    return Plan(stage_of(settings, record), edges, source=ws_url, flush=flush, close=close)
 
 
 def stage_of(settings: Settings, record: Record | None = None, strict: bool = False) -> Gateway:
@@ -385,7 +386,9 @@ def main(config: Config, session_id: str) -> None:
     """
     plan = build(config, session_id)
     try:
-        run_process(plan.stage, config, session_id, edges=plan.edges, inline=plan.inline, source=plan.source)
+        run_process(
+            plan.stage, config, session_id, edges=plan.edges, inline=plan.inline, source=plan.source, before_leaving=plan.flush
+        )
     finally:
         plan.close()
 

@@ -106,6 +106,7 @@ def run_process(
     edges: Sequence[AsyncEdge] = (),
     inline: Sequence[InlineEdge] = (),
     source: str = "",
+    before_leaving: Callable[[], None] | None = None,
 ) -> None:
     """Run one stage as this process until SIGINT, SIGTERM or the end of a supervisor's standard input.
 
@@ -124,7 +125,17 @@ def run_process(
         transport = choose_transport(settings.bus)
         try:
             clock = process_clock(config)
-            runner = Runner(stage, identity, clock, transport, context, edges=edges, inline=inline, options=options)
+            runner = Runner(
+                stage,
+                identity,
+                clock,
+                transport,
+                context,
+                edges=edges,
+                inline=inline,
+                options=options,
+                before_leaving=before_leaving,
+            )
             settle()
             runner.run(lambda: not stop.is_set())
         except PolybotError:

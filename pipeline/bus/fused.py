@@ -38,6 +38,7 @@ class FusedPlan:
     options: RunnerOptions
     edges: Sequence[AsyncEdge] = ()
     inline: Sequence[InlineEdge] = ()
+    before_leaving: Callable[[], None] | None = None
 
 
 class Exchange:
@@ -210,6 +211,7 @@ class FusedRunner(Runner):
             edges=plan.edges,
             inline=plan.inline,
             options=plan.options,
+            before_leaving=plan.before_leaving,
             open_wires=partial(FusedWires, exchange=exchange),
         )
         self._exchange = exchange
@@ -217,6 +219,7 @@ class FusedRunner(Runner):
 
     def _handle(self, arrival: Arrival) -> None:
         super()._handle(arrival)
+        self.wires.before_leaving()
         self._exchange.hand_over()
 
     def _answer_subscribers(self) -> int:

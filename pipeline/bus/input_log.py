@@ -24,6 +24,7 @@ import msgspec
 from pipeline.base import events
 from pipeline.base.code import code_version
 from pipeline.base.log import get_logger
+from pipeline.base.priority import step_back
 from pipeline.bus.journal import FRAME
 from pipeline.bus.journal_archive import archive_segment
 from pipeline.bus.journal_segments import open_private
@@ -234,6 +235,7 @@ class Packer:
             self._thread.join(patience_s)
 
     def _work(self) -> None:
+        step_back()
         while (path := self._jobs.get()) is not None:
             try:
                 archive_segment(path, path.parent)

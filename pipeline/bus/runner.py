@@ -6,7 +6,6 @@ import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import msgspec
 import zmq
@@ -18,10 +17,11 @@ from pipeline.base.log import get_logger
 from pipeline.base.units import NS_PER_MS
 from pipeline.bus.edge import AsyncEdge, EdgeThread, Inbox
 from pipeline.bus.input_log import InputLog
-from pipeline.bus.journal_files import SEGMENT_BYTES, JournalFiles
 from pipeline.bus.outbox import DURABLE, DurableOutbox, Outbox
+from pipeline.bus.runner_options import RunnerOptions as RunnerOptions
+from pipeline.bus.runner_options import open_journal
 from pipeline.bus.stage import Arrival, Gap, Identity, InlineEdge, PeerStarted, Stage
-from pipeline.bus.topology import STREAM, WRITER, sends
+from pipeline.bus.topology import STREAM, WRITER
 from pipeline.bus.transport import Transport
 from pipeline.bus.turns import Turns
 from pipeline.bus.wires import Subscribed, Wires
@@ -46,24 +46,11 @@ _NOT_LOST = frozenset({"health", DURABLE})
 EDGE = "edge"
 
 
-class RunnerOptions(msgspec.Struct, frozen=True):
-    """What a runner needs besides its stage; times in milliseconds."""
-
-    journal_path: Path | None = None
-    input_log_path: Path | None = None
-    runs_path: Path | None = None
-    segment_bytes: int = SEGMENT_BYTES
-    heartbeat_ms: int = 1_000
-    resend_ms: int = 500
-    source: str = ""
-    max_backlog_records: int = 100_000
-    min_free_bytes: int = 64_000_000
-    sync_beside: bool = False
-    """The journal is synced beside the loop, which goes on; what waits for that leaves when it is done."""
-
-
 class Runner:
-    """One stage on its sockets. ``step`` does what is waiting; ``run`` steps until told to stop."""
+    """One stage on its sockets. ``step`` does what is waiting; ``run`` steps until told to stop.
+
+    ``before_leaving`` is called before what the stage said about some messages leaves: what it has kept of them is safe then.
+    """
 
     def __init__(
         self,
@@ -76,17 +63,20 @@ class Runner:
         edges: Sequence[AsyncEdge] = (),
         inline: Sequence[InlineEdge] = (),
         options: RunnerOptions | None = None,
+        before_leaving: Callable[[], None] | None = None,
         open_wires: Callable[..., Wires] = Wires,
     ) -> None:
         self.stage, self.identity, self.clock = stage, identity, clock
         self.options = options = options or RunnerOptions()
         self.handled = 0
         self._inline = tuple(inline)
-        journal = _open_journal(stage.role, identity, options)
+        journal = open_journal(stage.role, identity, options)
         topics = (
             {} if journal is None else {"committed": [f"committed.{stage.role}@{journal.id}", f"committed.{WRITER_STATE_KEY}"]}
         )
         self.wires = open_wires(stage.role, identity, transport, context, topics=topics)
+        if before_leaving is not None:
+            self.wires.before_leaving = before_leaving
         self.inbox = Inbox(context, stage.role)
         self.durable: DurableOutbox | None = None
         if journal is not None:
@@ -399,14 +389,3 @@ class Runner:
             return longest
         left_ns = due_ns - self.clock.now_ns()
         return max(0, min(longest, -(-left_ns // NS_PER_MS)))
-
-
-def _open_journal(role: str, identity: Identity, options: RunnerOptions) -> JournalFiles | None:
-    """The journal of a role that sends durable records; None for the others."""
-    if all(stream.name != DURABLE for stream in sends(role)):
-        return None
-    if options.journal_path is None:
-        raise ValueError(f"{role} sends durable records and needs a journal")
-    return JournalFiles(
-        options.journal_path, session_id=identity.session_id, runs=options.runs_path, segment_bytes=options.segment_bytes
-    )

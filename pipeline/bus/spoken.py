@@ -50,18 +50,13 @@ class Spoken:
         self.flush()
         return self._send_one(msg)
 
-    def gather(self, msg: Message) -> bool:
-        """Have one message leave with those before and behind it, by the next ``flush``. Whether it is the first that waits."""
+    def gather(self, msg: Message) -> int:
+        """Have one message leave with those before and behind it, by the next ``flush``. How many wait now."""
         waiting = self._waiting
-        waiting.append(msg)
-        if len(waiting) >= self.stream.pack:
-            self.flush()
-            return False
-        if len(waiting) > 1:
-            return False
-        if self._patience_ns:
+        if self._patience_ns and not waiting:
             self._since_ns = monotonic_ns()
-        return True
+        waiting.append(msg)
+        return len(waiting)
 
     @property
     def may_wait(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -58,6 +58,8 @@ class Wires:
     ) -> None:
         self.role = role
         self.identity = identity
+        self.before_leaving: Callable[[], None] = _nothing
+        """Called before what was gathered leaves."""
         self.gaps = 0
         self.superseded = 0
         """Messages of state that were left out, because a later one that was here already replaces them."""
@@ -89,11 +91,16 @@ class Wires:
     def gather(self, stream: Stream, msg: Message) -> None:
         """Send one message, in one frame with others of its stream that are gathered before the next ``flush``."""
         spoken = self._spoken[stream.name]
-        if spoken.gather(msg) and spoken not in self._gathering:
+        waiting = spoken.gather(msg)
+        if waiting >= stream.pack:
+            self.before_leaving()
+            spoken.flush()
+        elif waiting == 1 and spoken not in self._gathering:
             self._gathering.append(spoken)
 
     def flush(self, *, patient: bool = True) -> None:
         """Have leave what was gathered; if ``patient``, but for what may wait longer."""
+        self.before_leaving()
         if self._gathering:
             waits = [spoken for spoken in self._gathering if patient and spoken.may_wait]
             for spoken in self._gathering:
@@ -272,6 +279,10 @@ class Wires:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def _bind(socket: zmq.Socket[bytes], address: str, stream: Stream, keys: CurveKeys | None) -> None:

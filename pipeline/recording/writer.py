@@ -1,7 +1,8 @@
 """Records what comes from outside: a folder of segments, plain while open, compressed once they rotate, and then in the index.
 
-Each line reaches the kernel before ``write`` returns, so a kill costs at most a torn last line. A writer on a folder that has
-segments goes on with the next number; it never appends to what another run left.
+Each line reaches the kernel before ``write`` returns, or with those that were gathered before it when ``flush`` returns, so a kill costs
+at most a torn last line of what was said to be safe. A writer on a folder that has segments goes on with the next number; it never
+appends to what another run left.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 from pipeline.base import events
 from pipeline.base.errors import BadInput
 from pipeline.base.log import get_logger
+from pipeline.base.priority import step_back
 from pipeline.messages import Message
 from pipeline.messages.market import MarketUniverse
 from pipeline.recording.index import (
@@ -72,6 +74,7 @@ class RecordingWriter:
         ]
         self._lock = threading.Lock()
         self._counted = Counted()
+        self._gathered: list[bytes] = []
         self._file = self._open_next()
         if left:
             self.keep(Line(kind="resumed", ts_ns=started_ns, reason=ending_of(left[-1])))
@@ -82,18 +85,33 @@ class RecordingWriter:
 
         A MarketUniverse goes to ``markets.json``, beside the markets that were followed before: their frames are here too.
         """
+        self.gather(msg)
+        self.flush()
+
+    def gather(self, msg: Message) -> None:
+        """The same, but the line reaches the kernel with the next ``flush``."""
         if type(msg) is MarketUniverse:
             known = {market.market_id: market for market in (*read_markets(self.folder).markets, *msg.markets)}
             write_markets(self.folder, RecordedMarkets(venue=self.venue, markets=tuple(known.values()), source=msg.source))
             return
         line = line_of(msg)
         if line is not None:
-            self.keep(line)
+            self._add(line)
+
+    def flush(self) -> None:
+        """Have what was gathered reach the kernel."""
+        if self._gathered:
+            gathered, self._gathered = self._gathered, []
+            self._file.write(b"".join(gathered))
 
     def keep(self, line: Line) -> None:
         """Write one line as it is."""
+        self._add(line)
+        self.flush()
+
+    def _add(self, line: Line) -> None:
         encoded = encode_line(line)
-        self._file.write(encoded)
+        self._gathered.append(encoded)
         self.lines += 1
         counted = self._counted
         counted.add(line.kind, line.ts_ns, len(encoded))
@@ -102,7 +120,8 @@ class RecordingWriter:
 
     def keep_text(self, text: bytes) -> None:
         """Write one line that another recording holds, byte for byte, even if it is none."""
-        self._file.write(text)
+        self._gathered.append(text)
+        self.flush()
         self.lines += 1
         self._counted.add_text(text)
 
@@ -128,6 +147,7 @@ class RecordingWriter:
         return FileIO(self.folder / f"{self._number:0{DIGITS}d}{OPEN}", "xb")
 
     def _finish(self) -> None:
+        self.flush()
         self._file.close()
         path, counted = Path(os.fsdecode(self._file.name)), self._counted
         with self._lock:
@@ -145,6 +165,7 @@ class RecordingWriter:
                 self._compressing.start()
 
     def _compress_waiting(self) -> None:
+        step_back()
         while True:
             with self._lock:
                 if not self._waiting:

@@ -16,6 +16,7 @@ from pipeline.bus import codec
 from pipeline.bus.input_reading import lives
 from pipeline.bus.runner import Runner, RunnerOptions
 from pipeline.bus.stage import Arrival, Gap, Identity, Stage
+from pipeline.bus.topology import STREAM
 from pipeline.bus.transport import Transport
 from pipeline.messages import Message
 from pipeline.messages.control import BookWanted, Committed, JobDue
@@ -378,3 +379,26 @@ def test_a_writer_drains_until_every_sender_it_heard_has_ended(context: zmq.Cont
     assert sink.heard[1:49] == late
     for one in (writer, builder):
         one.close()
+
+
+def test_what_a_stage_keeps_is_safe_before_what_it_says_leaves(context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    """However much it says: a full pack does not leave sooner."""
+    done: list[str] = []
+
+    class Talker(Recorder):
+        def handle(self, msg: Message, now_ns: int) -> Iterator[Message]:
+            done.append("kept")
+            for number in range(3 * STREAM["feed"].pack):
+                yield trade("a", number)
+
+    identity = Identity("session", "gateway-1", "gateway")
+    talker = Runner(
+        Talker("gateway"), identity, SystemClock(), INPROC, context, before_leaving=lambda: done.append("safe")
+    )  # fmt: skip
+    spoken = talker.wires._spoken["feed"]
+    push = spoken._push
+    spoken._push = lambda frame, flags: done.append("left")
+    talker._handle(Arrival("resync", "book_builder", "r", 1, BookWanted(ts_ns=1, token_id="a", market="m", cause="test")))
+    assert done == ["kept", "safe", "left", "safe", "left", "safe", "left"]
+    spoken._push = push
+    talker.close()

@@ -181,3 +181,21 @@ def test_any_frame_survives_its_line(data: bytes, ts_ns: int) -> None:
     assert encoded.count(b"\n") == 1
     found = message_of(decode_line(encoded), "")
     assert isinstance(found, RawFrame) and found.data == data and found.ts_ns == ts_ns
+
+
+def test_what_is_gathered_is_in_the_file_from_the_flush_on_in_its_order_and_rotation_loses_none_of_it(tmp_path: Path) -> None:
+    writer = RecordingWriter(tmp_path, venue="fake")
+    [open_segment] = segments_of(tmp_path)
+    for number in range(3):
+        writer.gather(frame(number))
+    assert open_segment.read_bytes() == b""
+    writer.flush()
+    assert open_segment.read_bytes().count(b"\n") == 3
+    writer.gather(frame(3))
+    writer.write(frame(4))
+    assert open_segment.read_bytes().count(b"\n") == 5
+    writer.gather(frame(5))
+    writer.rotate()
+    writer.gather(frame(6))
+    writer.close()
+    assert [msg.ts_ns for msg in read(tmp_path)] == list(range(7))
