@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -120,13 +120,13 @@ class Ladder:
                 self._apply(1, asks, changes)  # type: ignore[arg-type]
             yield now_ns, venue_ns, changes  # type: ignore[misc]
 
-    def enter_but_last(self) -> list[Fall]:
-        """Enter what was told but for the last book; what went down."""
-        told, outcome, (own_bids, own_asks) = self.told, self.outcome, self._sizes
-        books = len(told) // IN_TOLD - 1
+    def enter_falls(self) -> list[Fall]:
+        """Enter what was told; what went down."""
+        told, self.told, self.limit = self.told, [], LEAST_TOLD
+        outcome, (own_bids, own_asks) = self.outcome, self._sizes
         falls: list[Fall] = []
         each: Iterator[Any] = iter(told)
-        for now_ns, venue_ns, bids, asks in islice(zip(each, each, each, each, strict=True), books):
+        for now_ns, venue_ns, bids, asks in zip(each, each, each, each, strict=True):
             for level in bids:
                 price, new = level.price_e6, level.size_e6
                 fell = own_bids.get(price, 0) - new
@@ -139,8 +139,11 @@ class Ladder:
                 own_asks[price] = new
                 if fell > 0:
                     falls.append((now_ns, venue_ns, 1 - outcome, ONE_E6 - price if outcome else price, fell))
-        del told[: books * IN_TOLD]
         return falls
+
+    def put(self, own_side: int, level: Level) -> None:
+        """Enter one changed level at once, of which nothing is left in ``told``."""
+        self._sizes[own_side][level.price_e6] = level.size_e6
 
     def pass_over(self, before_ns: int | None = None) -> None:
         """Enter what was told before ``before_ns`` (None: all) where nobody asks what it changed."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.base.units import ONE_E6
 from pipeline.market.confidence import SHOWN
-from pipeline.messages.market import BookSnapshot, State, TradePrint
+from pipeline.messages.market import BookSnapshot, Level, State, TradePrint
 from pipeline.trading.paper.ladder import Change, Ladder
 from pipeline.trading.paper.order import ASK, BID, Execution, PaperOrder, executed, oriented_e6
 from pipeline.trading.paper.queue import TRADE_LAG_NS, FillModel, Flow, OwnLevel
@@ -92,7 +92,8 @@ class PaperMarket:
                         break
                 else:
                     return NOTHING
-        self._enter()
+        if outcome == self._followed:
+            self._touch(ladder, book, now_ns)
         return self._met(now_ns)
 
     def on_trade(self, trade: TradePrint, outcome: int, now_ns: int) -> list[Execution]:
@@ -223,12 +224,35 @@ class PaperMarket:
                 ladder.pass_over()
                 continue
             if not self._flow.awaits_drops(ladder.first_ns):
-                # But for the newest book, these met none of our levels.
-                ladder.pass_over(ladder.last_ns - TRADE_LAG_NS)
-                self._flow.note(ladder.enter_but_last(), ladder.last_ns)
+                # What changed of our levels was entered at once.
+                last_ns = ladder.last_ns
+                ladder.pass_over(last_ns - TRADE_LAG_NS)
+                self._flow.note(ladder.enter_falls(), last_ns)
+                continue
             for now_ns, venue_ns, changes in ladder.enter():
                 for side, price_e6, old_e6, new_e6 in changes:
                     self._resize(side, price_e6, old_e6, new_e6, now_ns, venue_ns)
+
+    def _touch(self, ladder: Ladder, book: BookSnapshot, now_ns: int) -> None:
+        """Enter at once what the newest of the followed books changed of our levels; the rest of it waits like the others."""
+        if self._flow.awaits_drops(ladder.first_ns):
+            self._enter()
+            return
+        others: list[tuple[Level, ...]] = []
+        for own_side, changed in ((BID, book.changed_bids), (ASK, book.changed_asks)):
+            waits: list[Level] = []
+            side = own_side ^ ladder.outcome
+            for shown in changed:
+                price_e6, size_e6 = oriented_e6(shown.price_e6, ladder.outcome), shown.size_e6
+                level = self.levels.get((side, price_e6))
+                if level is None:
+                    waits.append(shown)
+                    continue
+                ladder.put(own_side, shown)
+                if size_e6 != level.shown_e6:
+                    self._resize(side, price_e6, level.shown_e6, size_e6, now_ns, book.venue_ns)
+            others.append(tuple(waits))
+        ladder.told[-2:] = others
 
     def _shorten(self, outcome: int) -> None:
         """Enter what nobody will ask for: of the followed book what no trade explains any more."""

@@ -29,6 +29,7 @@ Fall = tuple[int, int, int, int, int]
 FillModel = Literal["pessimistic", "proportional", "optimistic"]
 FILL_MODELS: tuple[FillModel, ...] = ("pessimistic", "proportional", "optimistic")
 TRADE_LAG_NS = 3 * NS_PER_S
+LEAST_NOTED = 128
 NEAR_NS = 250 * NS_PER_MS
 """A trade and its drop are no further apart by the venue's clock."""
 
@@ -88,20 +89,22 @@ class Flow:
     Most drops concern neither us nor a trade: they are noted as they are, and looked at when a trade of their level is told.
     """
 
-    __slots__ = ("_drops", "_early", "_noted", "number")
+    __slots__ = ("_drops", "_early", "_limit", "_noted", "number")
 
     def __init__(self) -> None:
         self.number = 0
         """How many drops there were: an order that joins notes it, and was not there for those."""
         self._drops: list[Drop] = []
         self._noted: list[tuple[Fall, int]] = []
+        self._limit = LEAST_NOTED
         self._early: list[_Early] = []
 
     def note(self, falls: Sequence[Fall], now_ns: int) -> None:
         """Displayed sizes went down, at prices where we have no level, and while no trade awaits its drop."""
         noted = self._noted
-        if noted and now_ns - noted[0][0][0] > TRADE_LAG_NS:
+        if len(noted) > self._limit:
             self._noted = noted = [each for each in noted if now_ns - each[0][0] <= TRADE_LAG_NS]
+            self._limit = 2 * len(noted) + LEAST_NOTED
         noted += zip(falls, count(self.number + 1))
         self.number += len(falls)
 

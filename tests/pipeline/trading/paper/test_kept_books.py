@@ -225,9 +225,11 @@ def test_books_that_meet_none_of_our_levels_wait_for_a_reader_and_not_without_en
     assert 0 < len(ladder.told) <= 4 * LEAST_TOLD
     feed.set(BID, 40, 60)
     market.on_book(feed.book(0, TRADE_LAG_NS * 10, "VERIFIED"), 0, TRADE_LAG_NS * 10)
+    assert market.levels[BID, 40 * CENT].shown_e6 == ladder.size(BID, 40 * CENT) == 60 * ONE_E6
+    assert ladder.told
+    assert not market.available_e6(PaperOrder("b", 0, "BUY", 44 * CENT, ONE_E6))
     assert not ladder.told
     assert ladder.size(BID, 30 * CENT) == feed.sizes[BID][30] * ONE_E6
-    assert market.levels[BID, 40 * CENT].shown_e6 == 60 * ONE_E6
 
 
 def test_levels_that_are_gone_do_not_pile_up() -> None:
