@@ -79,10 +79,11 @@ def main(
     options = Options(runs or usual.runs, runs or usual.live_runs, seconds or usual.seconds, rates or usual.rates, quick, peers)
     before, began = machine(), time.monotonic()
     figures: list[Figure] = []
+    modules = {group: importlib.import_module(f"benchmarks.{group}") for group in groups or GROUPS}
     try:
-        for group in groups or GROUPS:
+        for group, module in modules.items():
             print(f"{time.monotonic() - began:5.0f} s  {group}", file=sys.stderr)
-            figures += importlib.import_module(f"benchmarks.{group}").figures(options)
+            figures += module.figures(options)
     finally:
         # What an error or Ctrl-C ends was measured all the same.
         report(figures, out or RESULTS / time.strftime("%Y%m%d-%H%M%S.json"), before)

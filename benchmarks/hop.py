@@ -19,7 +19,7 @@ from pipeline.bus import codec
 from pipeline.bus.stage import Arrival, Identity
 from pipeline.bus.topology import BOOK_BUILDER, GATEWAY, STREAM
 from pipeline.bus.transport import Transport
-from pipeline.bus.wires import Wires
+from pipeline.bus.wires import Incoming, Wires
 
 MESSAGES = 20_480
 BURST = 512
@@ -114,7 +114,9 @@ def _wires_trips() -> list[float]:
             for _ in range(TRIPS):
                 began = time.perf_counter()
                 wires.send(feed, CHANGE)
-                while not any(type(item) is Arrival for item in (answers := wires.receive(10_000, 10))):
+                answers: list[Incoming] = []
+                while not any(type(item) is Arrival for item in answers):
+                    answers = wires.receive(10_000, 10)
                     if not answers:
                         raise TimeoutError("no answer came from the other end of the round trip")
                 trips.append((time.perf_counter() - began) * 1e6)
