@@ -15,7 +15,7 @@ import msgspec
 
 from pipeline.base.clock import EventClock
 from pipeline.base.log import set_up_logging_once
-from pipeline.bus.compose import Lockstep, Tap
+from pipeline.bus.lockstep import Lockstep, Tap
 from pipeline.bus.stage import InlineEdge, Stage, StagePlan
 from pipeline.bus.topology import GATEWAY, SCHEDULER
 from pipeline.messages.control import Job, JobDue

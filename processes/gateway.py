@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +17,6 @@ from pipeline.base.errors import BadFrame, BadInput
 from pipeline.base.log import get_logger
 from pipeline.base.settings import Settings
 from pipeline.base.units import NS_PER_MS, NS_PER_S
-from pipeline.bus.edge import AsyncEdge
 from pipeline.bus.stage import InlineEdge, Stage
 from pipeline.bus.topology import GATEWAY, STREAM
 from pipeline.market.carriers import Carriers
@@ -39,6 +39,9 @@ from pipeline.venue.generic import GenericRules
 from pipeline.venue.mirror import Mirror
 from pipeline.venue.wanted import AskAgain, BooksWanted
 from processes.options import process_options, run_process
+
+if TYPE_CHECKING:
+    from pipeline.bus.edge import AsyncEdge
 
 SHOWN_BYTES = 200
 """How much of a refused frame is logged; the recording has all of it."""

@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import zmq
 from filelock import FileLock, Timeout
 
 from pipeline.base import events
@@ -30,12 +29,12 @@ from pipeline.base.printable import printable
 from pipeline.base.private import keep_private, state_folder
 from pipeline.base.redaction import redact_tracebacks
 from pipeline.base.units import NS_PER_MS
-from pipeline.bus.compose import journal_path
-from pipeline.bus.edge import AsyncEdge
-from pipeline.bus.runner import Runner, RunnerOptions
 from pipeline.bus.stage import Identity, InlineEdge, Stage
-from pipeline.bus.transport import choose_transport
 from processes.fake_settings import with_fake_venue
+
+if TYPE_CHECKING:  # a command that replays has the stages without sockets, and is quicker to start without these
+    from pipeline.bus.edge import AsyncEdge
+    from pipeline.bus.runner import RunnerOptions
 
 SESSION = "POLYBOT_SESSION"
 SUPERVISED = "POLYBOT_SUPERVISED"
@@ -112,6 +111,11 @@ def run_process(
 
     Raises RoleTaken if another process plays the role in the same state directory.
     """
+    import zmq
+
+    from pipeline.bus.runner import Runner
+    from pipeline.bus.transport import choose_transport
+
     settings = config.settings
     state_dir = Path(settings.bus.state_dir)
     state_folder(state_dir)
@@ -149,6 +153,9 @@ def run_process(
 
 def runner_options(config: Config, identity: Identity, source: str) -> RunnerOptions:
     """What the runner of a process needs besides its stage."""
+    from pipeline.bus.compose import journal_path
+    from pipeline.bus.runner import RunnerOptions
+
     bus, state_dir = config.settings.bus, Path(config.settings.bus.state_dir)
     inputs = state_dir / "runs" / identity.session_id / "inputs"
     return RunnerOptions(

@@ -20,10 +20,10 @@ import msgspec
 from pipeline.base.errors import DamagedJournal
 from pipeline.bus import codec
 from pipeline.bus.journal import HEADER_BYTES, MAGIC, Damage, framed, open_journal, scan
+from pipeline.bus.topology import DURABLE as DURABLE
 from pipeline.messages import Message
 from pipeline.messages.checkpoint import CHECKPOINT_VERSION, Checkpoint
 
-DURABLE = "persist.durable"
 SEGMENT_MAGIC = b"polybot-journal-2\n"
 HEAD, CHECKPOINT = b"head\0", b"checkpoint\0"
 _MARKS = (DURABLE.encode() + b".", CHECKPOINT)

@@ -16,10 +16,8 @@ from typing import Any, cast
 import msgspec
 
 from pipeline.base.clock import EventClock
-from pipeline.bus.outbox import DURABLE
-from pipeline.bus.runner import EDGE
-from pipeline.bus.stage import Arrival, InlineEdge, RecordedEdge, Stage, StagePlan
-from pipeline.bus.topology import ROLES, WRITER, Stream, routes
+from pipeline.bus.stage import EDGE, Arrival, InlineEdge, RecordedEdge, Stage, StagePlan
+from pipeline.bus.topology import DURABLE, ROLES, WRITER, Stream, routes
 from pipeline.messages import Message
 from pipeline.messages.control import Committed
 from pipeline.messages.records import RunEnded, RunStarted

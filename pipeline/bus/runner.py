@@ -20,7 +20,7 @@ from pipeline.bus.input_log import InputLog
 from pipeline.bus.outbox import DURABLE, DurableOutbox, Outbox
 from pipeline.bus.runner_options import RunnerOptions as RunnerOptions
 from pipeline.bus.runner_options import open_journal
-from pipeline.bus.stage import Arrival, Gap, Identity, InlineEdge, PeerStarted, Stage
+from pipeline.bus.stage import EDGE, Arrival, Gap, Identity, InlineEdge, PeerStarted, Stage
 from pipeline.bus.topology import STREAM, WRITER
 from pipeline.bus.transport import Transport
 from pipeline.bus.turns import Turns
@@ -43,7 +43,6 @@ _RESYNC_WINDOW_NS = 60_000 * NS_PER_MS
 _PLUMBING = frozenset({EndOfStream, Committed})
 _NOT_LOST = frozenset({"health", DURABLE})
 """Streams whose full socket loses nothing: the next heartbeat says the same, and durable records wait in the journal to be sent again."""
-EDGE = "edge"
 
 
 class Runner:

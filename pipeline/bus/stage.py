@@ -10,6 +10,9 @@ import msgspec
 
 from pipeline.messages import Message
 
+EDGE = "edge"
+"""The stream on which a stage hears its own edges."""
+
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):
     """A message with its envelope: the stream it came on, who sent it in which run, and its number there."""

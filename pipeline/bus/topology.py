@@ -80,6 +80,10 @@ ROLES = (WRITER, EXECUTOR, STRATEGY, BOOK_BUILDER, GATEWAY, SCHEDULER)
 """The six roles, in the order in which a lockstep run serves them."""
 
 
+DURABLE = "persist.durable"
+"""The stream of records that are never lost."""
+
+
 @dataclass(frozen=True)
 class Stream:
     """One row of the table. ``carries`` lists every kind of message; ``hwm`` counts frames."""
