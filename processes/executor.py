@@ -44,12 +44,13 @@ from pipeline.messages.orders import (
 from pipeline.messages.records import AuditRecord, FillRecord, OrderRecord
 from pipeline.trading.checkpoint import checkpoint_of
 from pipeline.trading.dispatch import Command, Dispatcher, earliest
-from pipeline.trading.followed import Followed, Seen, tops_of
+from pipeline.trading.followed import Followed, Seen
 from pipeline.trading.ledger import Ledger
 from pipeline.trading.limits import Limits
 from pipeline.trading.markouts import Markouts
 from pipeline.trading.open_plans import OpenPlans
 from pipeline.trading.persistence import Persistence
+from pipeline.trading.policy import tops_of
 from pipeline.trading.rate_limits import RateLimits
 from pipeline.trading.readiness import Readiness
 from pipeline.trading.reward_meter import RewardMeter

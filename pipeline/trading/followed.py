@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipeline.base.units import ONE_E6, complement_e6
+from pipeline.base.units import complement_e6
 from pipeline.market.confidence import SHOWN
 from pipeline.messages.market import BookSnapshot, FeeSchedule, Market, State
 from pipeline.trading.policy import mirrored, other_token
@@ -132,12 +132,6 @@ class Followed:
         if book is not None:
             self._heard += change * (book.state in SHOWN)
             self._stale += change * (book.state == "STALE")
-
-
-def tops_of(book: BookSnapshot) -> tuple[int, int]:
-    """The best bid and the best ask in millionths of a dollar; 0 and 1 for an empty side."""
-    bids, asks = book.bids, book.asks
-    return (bids[0].price_e6 if bids else 0), (asks[0].price_e6 if asks else ONE_E6)
 
 
 def event_of(market: Market) -> str:

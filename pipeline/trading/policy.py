@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from pipeline.base.settings import ConfidenceSection, Policy
-from pipeline.base.units import complement_e6
+from pipeline.base.units import ONE_E6, complement_e6
 from pipeline.messages.market import BookSnapshot, Level, Market, State
 from pipeline.messages.orders import VENUE_MODES, Mode
 
@@ -49,6 +49,12 @@ def heard_ns(book: BookSnapshot) -> int:
     That it has grown quiet is said with a book as well, and so is a book for whoever begins to listen: that vouches for nothing.
     """
     return max(book.frame_ns or book.ts_ns, book.verified_ns)
+
+
+def tops_of(book: BookSnapshot) -> tuple[int, int]:
+    """The best bid and the best ask in millionths of a dollar; 0 and 1 for an empty side."""
+    bids, asks = book.bids, book.asks
+    return (bids[0].price_e6 if bids else 0), (asks[0].price_e6 if asks else ONE_E6)
 
 
 def market_refusal(market: Market) -> str:

@@ -12,6 +12,7 @@ from pipeline.base.units import ONE_E6
 from pipeline.messages.market import BookSnapshot, Level, State
 from pipeline.trading.paper.order import BID
 from pipeline.trading.paper.queue import Fall
+from pipeline.trading.policy import tops_of
 
 Change = tuple[int, int, int, int]
 """(side, price, size before, size after): one level of a book that changed, as the market's first token shows it."""
@@ -62,8 +63,7 @@ class Ladder:
         book = self.newest
         if book is None:
             return (0, ONE_E6)
-        bid_e6 = book.bids[0].price_e6 if book.bids else 0
-        ask_e6 = book.asks[0].price_e6 if book.asks else ONE_E6
+        bid_e6, ask_e6 = tops_of(book)
         return (ONE_E6 - ask_e6, ONE_E6 - bid_e6) if self.outcome else (bid_e6, ask_e6)
 
     @property

@@ -6,19 +6,17 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.base.units import ONE_E6
 from pipeline.market.confidence import SHOWN
-from pipeline.messages.market import BookSnapshot, Level, State, TradePrint
+from pipeline.messages.market import BookSnapshot, State, TradePrint
+from pipeline.trading.paper.displayed import Displayed
 from pipeline.trading.paper.ladder import Change, Ladder
 from pipeline.trading.paper.order import ASK, BID, Execution, PaperOrder, executed, oriented_e6
-from pipeline.trading.paper.queue import TRADE_LAG_NS, FillModel, Flow, OwnLevel
+from pipeline.trading.paper.queue import FillModel, OwnLevel
 
 HELD_TRADES = 1_000
 NOTHING: Sequence[Execution] = ()
-Reach = tuple[frozenset[int], frozenset[int], int, int]
-"""As the followed book shows them: the prices of our levels among its bids and among its asks; the lowest price of an ask of others that
-is no more than one of our bids, and the same of bids."""
 
 
-class PaperMarket:
+class PaperMarket(Displayed):
     """Match our orders against the books and trades of others. YES at p and NO at one minus p are one liquidity, never used twice.
 
     Nothing fills while a book is not one of the ``allowed`` states: trades wait while a book is PENDING, and are forgotten if it turns
@@ -26,15 +24,9 @@ class PaperMarket:
     """
 
     def __init__(self, model: FillModel, allowed: frozenset[State]) -> None:
-        self.model: FillModel = model
+        super().__init__(model)
         self.allowed = allowed
-        self.ladders = [Ladder(0), Ladder(1)]
-        self.states: list[State | None] = [None, None]
         self.orders: dict[str, PaperOrder] = {}
-        self.levels: dict[tuple[int, int], OwnLevel] = {}
-        self._followed: int | None = None
-        self._reach: Reach | None = None
-        self._flow = Flow()
         self._held: list[tuple[int, int, int, int]] = []
 
     # --- reading ---------------------------------------------------------------------------------------------------
@@ -50,16 +42,6 @@ class PaperMarket:
         """The states of the books in words, for a refusal."""
         known = [state for state in self.states if state is not None]
         return " and ".join(dict.fromkeys(known)) if known else "unknown"
-
-    @property
-    def tick_e6(self) -> int:
-        """The price grid that the followed book states; 0 before any."""
-        return self.ladders[self._followed].tick_e6 if self._followed is not None else 0
-
-    @property
-    def _venue_ns(self) -> int:
-        """The venue's time of the followed book."""
-        return self.ladders[self._followed].venue_ns if self._followed is not None else 0
 
     def available_e6(self, order: PaperOrder) -> int:
         """The displayed shares that an order could take now, at its price or better, less what we took already."""
@@ -82,13 +64,13 @@ class PaperMarket:
         if self._reach is not None:
             if outcome != self._followed:
                 return NOTHING
-            own_bids, own_asks, crossing_ask, crossing_bid = self._reach
+            own_bids, own_asks, best_bid, best_ask = self._reach
             for level in bids:
-                if level.price_e6 >= crossing_bid or level.price_e6 in own_bids:
+                if level.price_e6 >= best_ask or level.price_e6 in own_bids:
                     break
             else:
                 for level in asks:
-                    if level.price_e6 <= crossing_ask or level.price_e6 in own_asks:
+                    if level.price_e6 <= best_bid or level.price_e6 in own_asks:
                         break
                 else:
                     return NOTHING
@@ -156,12 +138,6 @@ class PaperMarket:
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
-    def _chosen(self) -> int | None:
-        """The token whose book is followed: the first one that shows what it holds."""
-        if self.states[0] in SHOWN:
-            return 0
-        return 1 if self.states[1] in SHOWN else None
-
     def _turned(self, book: BookSnapshot, outcome: int, now_ns: int) -> Sequence[Execution]:
         """A whole book, or one under another state than before: which of the two is followed may change."""
         self._enter()
@@ -196,104 +172,6 @@ class PaperMarket:
         if self._reach is None and not done and self.levels:
             self._reach = self._reached_by()
         return done
-
-    def _reached_by(self) -> Reach:
-        """What of the followed book concerns our levels."""
-        followed = self._followed or 0
-        prices: tuple[set[int], set[int]] = (set(), set())
-        crossing = [-1, ONE_E6 + 1]
-        for level in self.levels.values():
-            own_side, price_e6 = level.side ^ followed, oriented_e6(level.price_e6, followed)
-            prices[own_side].add(price_e6)
-            if level.orders:
-                crossing[own_side] = max(crossing[BID], price_e6) if own_side == BID else min(crossing[ASK], price_e6)
-        return frozenset(prices[BID]), frozenset(prices[ASK]), crossing[BID], crossing[ASK]
-
-    def _doubt(self) -> None:
-        """The next book of either token is looked at whole."""
-        self._reach = None
-        for ladder in self.ladders:
-            ladder.state = None
-
-    def _enter(self) -> None:
-        """Enter what the books have told since somebody read. Of the followed one, each drop that a trade may still explain is kept."""
-        for outcome, ladder in enumerate(self.ladders):
-            if not ladder.told:
-                continue
-            if outcome != self._followed:
-                ladder.pass_over()
-                continue
-            if not self._flow.awaits_drops(ladder.first_ns):
-                # What changed of our levels was entered at once.
-                last_ns = ladder.last_ns
-                ladder.pass_over(last_ns - TRADE_LAG_NS)
-                self._flow.note(ladder.enter_falls(), last_ns)
-                continue
-            for now_ns, venue_ns, changes in ladder.enter():
-                for side, price_e6, old_e6, new_e6 in changes:
-                    self._resize(side, price_e6, old_e6, new_e6, now_ns, venue_ns)
-
-    def _touch(self, ladder: Ladder, book: BookSnapshot, now_ns: int) -> None:
-        """Enter at once what the newest of the followed books changed of our levels; the rest of it waits like the others."""
-        if self._flow.awaits_drops(ladder.first_ns):
-            self._enter()
-            return
-        others: list[tuple[Level, ...]] = []
-        for own_side, changed in ((BID, book.changed_bids), (ASK, book.changed_asks)):
-            waits: list[Level] = []
-            side = own_side ^ ladder.outcome
-            for shown in changed:
-                price_e6, size_e6 = oriented_e6(shown.price_e6, ladder.outcome), shown.size_e6
-                level = self.levels.get((side, price_e6))
-                if level is None:
-                    waits.append(shown)
-                    continue
-                ladder.put(own_side, shown)
-                if size_e6 != level.shown_e6:
-                    self._resize(side, price_e6, level.shown_e6, size_e6, now_ns, book.venue_ns)
-            others.append(tuple(waits))
-        ladder.told[-2:] = others
-
-    def _shorten(self, outcome: int) -> None:
-        """Enter what nobody will ask for: of the followed book what no trade explains any more."""
-        ladder = self.ladders[outcome]
-        if outcome != self._followed:
-            ladder.pass_over()
-        elif not self._flow.awaits_drops(ladder.first_ns):
-            ladder.pass_over(ladder.last_ns - TRADE_LAG_NS)
-        else:
-            ladder.limit = 2 * len(ladder.told)
-
-    def _follow(self, now_ns: int) -> None:
-        """Another book is followed: every level of ours takes its size."""
-        assert self._followed is not None
-        self._reach = None
-        ladder = self.ladders[self._followed]
-        ladder.settle()
-        for level in list(self.levels.values()):
-            new_e6 = ladder.size(level.side, level.price_e6)
-            if new_e6 != level.shown_e6:
-                self._resize(level.side, level.price_e6, level.shown_e6, new_e6, now_ns, ladder.venue_ns)
-
-    def _settle(self) -> Ladder | None:
-        """The followed ladder, agreed with the top that its book stated last; our levels with it."""
-        if self._followed is None:
-            return None
-        self._enter()
-        ladder = self.ladders[self._followed]
-        for side, price_e6, _, new_e6 in ladder.settle():
-            level = self.levels.get((side, price_e6))
-            if level is not None:
-                level.correct(new_e6)
-                self._forget(level)
-        return ladder
-
-    def _resize(self, side: int, price_e6: int, old_e6: int, new_e6: int, now_ns: int, venue_ns: int) -> None:
-        drop = self._flow.fell(side, price_e6, old_e6 - new_e6, now_ns, venue_ns) if new_e6 < old_e6 else None
-        level = self.levels.get((side, price_e6))
-        if level is not None:
-            level.resize(new_e6, drop, self.model)
-            self._forget(level)
 
     def _trade(self, side: int, price_e6: int, size_e6: int, now_ns: int, venue_ns: int) -> list[Execution]:
         """A taker of others took ``size_e6`` of ``side`` down to this price: our better orders first, then the queue."""
@@ -364,20 +242,6 @@ class PaperMarket:
             available = shown_e6 if level is None else level.available_e6
             if available > 0:
                 yield price_e6, available
-
-    def _level(self, side: int, price_e6: int) -> OwnLevel:
-        """A level of ours, made with the displayed size if there is none."""
-        level = self.levels.get((side, price_e6))
-        if level is None:
-            ladder = self._settle()
-            shown_e6 = 0 if ladder is None else ladder.size(side, price_e6)
-            level = self.levels[side, price_e6] = OwnLevel(side, price_e6, shown_e6)
-            self._reach = None
-        return level
-
-    def _forget(self, level: OwnLevel) -> None:
-        if level.is_idle and self.levels.pop((level.side, level.price_e6), None) is not None:
-            self._reach = None
 
     def _clear(self, done: Iterable[Execution]) -> None:
         for execution in done:
