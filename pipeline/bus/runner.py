@@ -34,8 +34,9 @@ _STATE_PER_STEP = 200
 _HEADS_MS = 1_000
 _REMIND_MS = 250
 _LONGEST_WAIT_MS = 50
-_LEAVE_TOGETHER = 8
-"""After so many of the messages that had arrived, what the stage said to them leaves."""
+_LEAVE_TOGETHER, _LEAVE_TOGETHER_BEHIND = 8, 64
+"""After so many of the messages that had arrived, what the stage said to them leaves; the more where many wait already, as each frame that
+leaves wakes others, who take the processor that the backlog needs."""
 _DRAIN_NS = 2_000 * NS_PER_MS
 _QUIET_TURNS = 8
 _WIND_UP_NS = 1_500 * NS_PER_MS
@@ -215,16 +216,18 @@ class Runner:
         done = self.fire_due_timers()
         done += self._answer_subscribers()
         arrived = self.wires.receive(timeout_ms, at_most)
+        heard = self.inbox.take(at_most)
         self.outbox.release()
+        together = _LEAVE_TOGETHER if len(arrived) + len(heard) <= _LEAVE_TOGETHER_BEHIND else _LEAVE_TOGETHER_BEHIND
         for item in arrived:
             self._take(item)
             done += 1
-            if not done % _LEAVE_TOGETHER:
+            if not done % together:
                 self.wires.flush()
-        for msg in self.inbox.take(at_most):
+        for msg in heard:
             self._handle(Arrival(EDGE, self.stage.role, self.identity.run_id, 0, msg))
             done += 1
-            if not done % _LEAVE_TOGETHER:
+            if not done % together:
                 self.wires.flush()
         done += self._local_messages()
         self.wires.flush()
