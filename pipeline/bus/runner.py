@@ -215,7 +215,9 @@ class Runner:
         self._plumb()
         done = self.fire_due_timers()
         done += self._answer_subscribers()
-        arrived = self.wires.receive(timeout_ms, at_most)
+        self.wires.flush()
+        patience_ms = self.wires.patience_ms
+        arrived = self.wires.receive(timeout_ms if patience_ms is None else min(timeout_ms, patience_ms), at_most)
         heard = self.inbox.take(at_most)
         self.outbox.release()
         together = _LEAVE_TOGETHER if len(arrived) + len(heard) <= _LEAVE_TOGETHER_BEHIND else _LEAVE_TOGETHER_BEHIND
@@ -269,6 +271,8 @@ class Runner:
             now_ns = clock.now_ns()
         self.handled += 1
         self._turns.take(arrival, now_ns)
+        if self.wires.hurries:
+            self.wires.flush()
 
     def _local_messages(self) -> int:
         """What inline edges answered, and what they have due."""
@@ -379,15 +383,12 @@ class Runner:
         """How long a step may wait for messages: until the next timer, at most the plumbing's patience."""
         if self._turns.owes or self._local or self.inbox.waiting:
             return 0
-        longest = self.wires.patience_ms
-        if longest is None:
-            longest = _LONGEST_WAIT_MS
         due_ns = self.stage.next_timer_ns()
         for edge in self._inline:
             edge_ns = edge.next_ns()
             if edge_ns is not None and (due_ns is None or edge_ns < due_ns):
                 due_ns = edge_ns
         if due_ns is None:
-            return longest
+            return _LONGEST_WAIT_MS
         left_ns = due_ns - self.clock.now_ns()
-        return max(0, min(longest, -(-left_ns // NS_PER_MS)))
+        return max(0, min(_LONGEST_WAIT_MS, -(-left_ns // NS_PER_MS)))

@@ -101,6 +101,8 @@ class Stream:
     """The most messages that may leave as one frame; 1: each by itself, at once."""
     patience_ms: int = 0
     """How long a message may wait for others to leave with it; 0: no longer than it takes to handle what has arrived already."""
+    hurries: bool = False
+    """What a turn says on it leaves when the turn ends, whatever else has arrived already."""
     every_message: tuple[str, ...] = ()
     """Receivers that must see every message of a ``supersede`` stream; a gap in ``seq`` makes them resynchronise."""
 
@@ -188,6 +190,7 @@ STREAMS: tuple[Stream, ...] = (
         when_full="expire",
         port=5,
         pack=16,
+        hurries=True,
     ),
     Stream(
         "operator",

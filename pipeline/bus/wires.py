@@ -60,6 +60,8 @@ class Wires:
         self.identity = identity
         self.before_leaving: Callable[[], None] = _nothing
         """Called before what was gathered leaves."""
+        self.hurries = False
+        """Something was gathered that is to leave when the turn ends."""
         self.gaps = 0
         self.superseded = 0
         """Messages of state that were left out, because a later one that was here already replaces them."""
@@ -97,10 +99,12 @@ class Wires:
             spoken.flush()
         elif waiting == 1 and spoken not in self._gathering:
             self._gathering.append(spoken)
+            self.hurries |= stream.hurries
 
     def flush(self, *, patient: bool = True) -> None:
         """Have leave what was gathered; if ``patient``, but for what may wait longer."""
         self.before_leaving()
+        self.hurries = False
         if self._gathering:
             waits = [spoken for spoken in self._gathering if patient and spoken.may_wait]
             for spoken in self._gathering:

@@ -21,6 +21,7 @@ from pipeline.bus.transport import Transport
 from pipeline.messages import Message
 from pipeline.messages.control import BookWanted, Committed, JobDue
 from pipeline.messages.market import BookSnapshot, VenueTrade
+from pipeline.messages.orders import StrategyAlive
 from pipeline.messages.records import FeedGap, HaltRecord
 
 INPROC = Transport("inproc")
@@ -402,3 +403,38 @@ def test_what_a_stage_keeps_is_safe_before_what_it_says_leaves(context: zmq.Cont
     assert done == ["kept", "safe", "left", "safe", "left", "safe", "left"]
     spoken._push = push
     talker.close()
+
+
+def test_what_a_timer_says_leaves_before_the_loop_waits_and_a_command_before_the_next_message_is_handled(
+    context: zmq.Context[zmq.Socket[bytes]],
+) -> None:
+    left: list[str] = []
+
+    class Timed(Recorder):
+        due_ns: int | None = 1
+
+        def next_timer_ns(self) -> int | None:
+            return self.due_ns
+
+        def on_timer(self, now_ns: int) -> Iterator[Message]:
+            self.due_ns = None
+            yield trade("a", 1)
+
+    class Commanding(Recorder):
+        def handle(self, msg: Message, now_ns: int) -> Iterator[Message]:
+            left.append("handled")
+            yield StrategyAlive(ts_ns=1, strategies=("s",))
+
+    gateway, strategy = runner(Timed("gateway"), context), runner(Commanding("strategy"), context)
+    gateway.wires._spoken["feed"]._push = lambda frame, flags: left.append("said")
+    receive = gateway.wires.receive
+    gateway.wires.receive = lambda timeout_ms, at_most: [left.append("waits"), *receive(0, at_most)][1:]  # type: ignore[method-assign]
+    gateway.step(50)
+    assert left == ["said", "waits"]
+    left.clear()
+    strategy.wires._spoken["command"]._push = lambda frame, flags: left.append("command")
+    for seq in (1, 2):
+        strategy._handle(Arrival("book", "book_builder", "r", seq, book("a", seq)))
+    assert left == ["handled", "command", "handled", "command"]
+    for one in (gateway, strategy):
+        one.close()
