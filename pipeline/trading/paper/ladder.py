@@ -21,7 +21,7 @@ Entry = tuple[int, int, list[Change]]
 
 IN_TOLD = 4
 """``told`` holds so many things of each book: when we were told, the venue's time, the changed bids and the changed asks."""
-LEAST_TOLD = 64 * IN_TOLD
+LEAST_TOLD = 16 * IN_TOLD
 _price_and_size = attrgetter("price_e6", "size_e6")
 
 

@@ -131,6 +131,8 @@ class Flow:
 
     def awaits_drops(self, now_ns: int) -> bool:
         """A drop from now on may be that of a trade that was told before it."""
+        if not self._early:
+            return False
         self._early = [early for early in self._early if early.left_e6 and now_ns - early.ns <= TRADE_LAG_NS]
         return bool(self._early)
 

@@ -19,7 +19,7 @@ CENT = 10_000
 DEPTH = 3
 ALLOWED: frozenset[State] = frozenset({"VERIFIED", "QUIET"})
 STATES: tuple[State, ...] = ("VERIFIED", "QUIET", "PENDING", "SUSPECT")
-MANY = LEAST_TOLD // IN_TOLD + 10
+MANY = LEAST_TOLD // IN_TOLD + 60
 
 
 class AtOnce(PaperMarket):
@@ -222,7 +222,7 @@ def test_books_that_meet_none_of_our_levels_wait_for_a_reader_and_not_without_en
     for number in range(10 * MANY):
         feed.set(BID, 30, 10 + number % 2)
         market.on_book(feed.book(0, number * TRADE_LAG_NS // MANY, "VERIFIED"), 0, number * TRADE_LAG_NS // MANY)
-    assert 0 < len(ladder.told) <= 4 * LEAST_TOLD
+    assert 0 < len(ladder.told) <= 3 * MANY * IN_TOLD
     feed.set(BID, 40, 60)
     market.on_book(feed.book(0, TRADE_LAG_NS * 10, "VERIFIED"), 0, TRADE_LAG_NS * 10)
     assert market.levels[BID, 40 * CENT].shown_e6 == ladder.size(BID, 40 * CENT) == 60 * ONE_E6
