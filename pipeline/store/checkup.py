@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.base.errors import BadInput
 from pipeline.store import migrate
+from pipeline.store.failures import text_in
 from pipeline.store.lock import lock_holder
 from pipeline.store.schema import metadata
 
@@ -112,6 +113,11 @@ class _Look:
 
     def damaged(self, told: str) -> None:
         """SQLite gave up."""
+        line = text_in(self.path)
+        if line:
+            self.integrity = "not a database"
+            self.findings.append(Finding(f"the file is text, not a database: it begins {line!r}", "give another --db-url"))
+            return
         self.integrity = "damaged"
         self.findings.append(Finding(f"the file is damaged: {told}", _WAY_OUT))
 

@@ -20,6 +20,8 @@ from pipeline.store.statements import insert_values
 
 Names = tuple[int, str, str]
 """Run, market and outcome."""
+_OWN = 7
+"""Values that each event has besides."""
 
 
 class EventRows:
@@ -40,13 +42,15 @@ class EventRows:
         if not groups:
             return
         counted: Counter[str] = Counter()
-        for names, messages in groups:
-            counted[names[1]] += sum([len(msg.events) for msg in messages])
         if len(groups) == 1:
             names, messages = groups[0]
-            insert_values(conn, orderbook_events, _own_values(messages), names)
+            values = _own_values(messages)
+            insert_values(conn, orderbook_events, values, names)
+            counted[names[1]] = len(values) // _OWN
         else:
             insert_values(conn, orderbook_events, _all_values(groups))
+            for names, messages in groups:
+                counted[names[1]] += sum([len(msg.events) for msg in messages])
         add_to_rows(conn, "event_rows", counted)
 
     def clear(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ _KINDS: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_NOMEM: ("out of memory", "end what else takes memory on this machine"),
 }
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_LOOKED_AT, _SHOWN = 512, 40
 DAMAGE_ADVICE = (
     "nothing more is written to it: stop the pipeline, look with `polybot db check`, and put a backup in its place; "
     "what trading did is kept in the journal and is stored at the next start"
@@ -52,12 +54,28 @@ def failure_of(error: DBAPIError | sqlite3.Error, path: Path | None) -> Failure 
     code = cast(int, getattr(orig, "sqlite_errorcode", 0))
     name = cast(str, getattr(orig, "sqlite_errorname", ""))
     file = "the database in memory" if path is None else str(path)
+    if code & 0xFF == sqlite3.SQLITE_NOTADB and path is not None and (line := text_in(path)):
+        return Failure(
+            f"{file} is a text file, not a database: it begins {line!r}", "give another --db-url", heals=False, code=name
+        )
     if code & 0xFF in _DAMAGED:
         return Failure(f"{file} is damaged ({name})", DAMAGE_ADVICE, heals=False, code=name)
     kind = _KINDS.get(code & 0xFF)
     if kind is None:
         return None
     return Failure(kind[0], kind[1].format(file=file), code=name)
+
+
+def text_in(path: Path) -> str:
+    """The beginning of a file that is text, as CSV and JSON are, and so never was a database; "" for all others."""
+    try:
+        with path.open("rb") as file:
+            text = codecs.getincrementaldecoder("utf-8")().decode(file.read(_LOOKED_AT))
+    except (OSError, UnicodeDecodeError):
+        return ""
+    if not all(letter.isprintable() or letter.isspace() for letter in text):
+        return ""
+    return next((line.strip()[:_SHOWN] for line in text.splitlines() if line.strip()), "")
 
 
 def unreadable(error: DBAPIError, path: Path) -> str:

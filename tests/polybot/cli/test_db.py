@@ -93,6 +93,22 @@ def test_check_finds_damage_says_the_way_out_and_touches_nothing(cli, url, path,
     assert path.read_bytes() == image
 
 
+@pytest.mark.parametrize("text", ["seq,price\n1,0.40\n" * 40, '{"type":"delta","seq":1}\n', "é" * 700])
+def test_a_text_file_is_called_text_and_not_a_damaged_database(cli, tmp_path, text):
+    path = tmp_path / "book.csv"
+    path.write_text(text, encoding="utf-8")
+    url = f"sqlite:///{path}"
+    seen = json.loads(cli("db", "check", "--db-url", url, "--json").stdout)
+    assert (seen["ok"], seen["integrity"]) == (False, "not a database")
+    for command in (["check"], ["backup", "--out", str(tmp_path / "copy.db")], ["vacuum"]):
+        result = cli("db", *command, "--db-url", url)
+        assert result.exit_code != 0
+        assert "damaged" not in result.output
+        assert f"begins {text.splitlines()[0][:40]!r}" in result.output
+        assert "give another --db-url" in result.output
+    assert path.read_text(encoding="utf-8") == text
+
+
 def test_check_finds_broken_references_and_another_schema(cli, url, path):
     raw = sqlite3.connect(path)
     raw.execute("DELETE FROM runs")
