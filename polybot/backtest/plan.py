@@ -9,13 +9,13 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 
+from pipeline.base.code import code_version
 from pipeline.base.config import Config
 from pipeline.base.errors import BadInput
 from pipeline.base.settings import Settings, shown
@@ -73,7 +73,7 @@ def make_plans(
     if to_ns and to_ns <= from_ns:
         raise BadInput("--to is not after --from; give a later moment")
     section, table = _place(config.settings, strategy)
-    code = code_version()
+    code = program_version()
     plans: list[RunPlan] = []
     combinations = [
         tuple(zip((name for name, _ in choices), values, strict=True)) for values in itertools.product(*(v for _, v in choices))
@@ -143,20 +143,13 @@ def shown_settings(settings: Settings, strategy: str) -> dict[str, dict[str, str
     )
 
 
-@lru_cache(maxsize=1)
-def code_version() -> str:
+def program_version() -> str:
     """The version of the program with a short hash of its source, so that two checkouts are told apart."""
-    digest = hashlib.sha256()
-    root = Path(__file__).resolve().parents[2]
-    for package in ("pipeline", "processes", "polybot"):
-        for file in sorted((root / package).rglob("*.py")):
-            digest.update(f"{file.relative_to(root).as_posix()}\0".encode())
-            digest.update(file.read_bytes().replace(b"\r\n", b"\n"))
     try:
         version = metadata.version("polybot")
     except metadata.PackageNotFoundError:
         version = "unpacked"
-    return f"{version}+{digest.hexdigest()[:12]}"
+    return f"{version}+{code_version('polybot')[:12]}"
 
 
 _TOLD = (

@@ -7,7 +7,7 @@ import pytest
 from pipeline.base.config import Config
 from pipeline.base.errors import BadInput
 from pipeline.base.settings import Settings, StrategySection
-from polybot.backtest.plan import code_version, config_version, make_plans, parse_choice, parse_models
+from polybot.backtest.plan import config_version, make_plans, parse_choice, parse_models, program_version
 from polybot.backtest.source import Input
 
 ONE = Input("one", "recording", "1", ())
@@ -69,4 +69,4 @@ def test_versions_tell_settings_apart_and_never_the_day(config: Config) -> None:
     one, two = make_plans([ONE], config, "spread_capture", [("edge", ("0.01", "0.02"))], ("pessimistic",))
     assert config_version(one.settings) != config_version(two.settings)
     assert config_version(one.settings) == config_version(one.settings)
-    assert code_version().startswith("0.1.0+")
+    assert program_version().startswith("0.1.0+")
