@@ -8,8 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,25 +46,50 @@ TEXTS = frozenset(
 )
 
 
-@contextmanager
-def fresh_folder(out: Path | None) -> Iterator[Path | None]:
-    """A folder beside ``out`` to write to, which becomes ``out`` at the end of the block. Raises BadInput if ``out`` is there already."""
+def check_folder(out: Path | None) -> None:
+    """Raises BadInput if ``out`` is there already or cannot be made."""
     if out is None:
-        yield None
         return
     if out.exists():
         raise BadInput(f"--out {out}: is there already; give another folder")
     if not out.absolute().parent.is_dir():
         raise BadInput(f"--out {out}: the folder {out.parent} does not exist; create it first")
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    part = _part(out)
     try:
         part.mkdir()
-        yield part
+        part.rmdir()
+    except OSError as error:
+        raise BadInput(f"--out {out}: cannot be written: {error.strerror or error}") from None
+
+
+def write_folder(out: Path, results: Sequence[RunResult], *, parquet: bool) -> None:
+    """All results into the new folder ``out``, which is there once it is whole. Raises BadInput."""
+    part = _part(out)
+    try:
+        part.mkdir()
+        write_results(part, results, parquet=parquet)
         part.replace(out)
     except OSError as error:
         raise BadInput(f"--out {out}: cannot be written: {error.strerror or error}") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def write_page(html: Path, text: str) -> None:
+    """The page into ``html``, which is the whole of it or what it was before. Raises BadInput."""
+    part = _part(html)
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(html)
+    except OSError as error:
+        raise BadInput(f"--html {html}: cannot be written: {error.strerror}; give a file in a folder that is there") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _part(path: Path) -> Path:
+    """Where something is written that becomes ``path`` once it is whole."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def write_results(folder: Path, results: Sequence[RunResult], *, parquet: bool) -> None:

@@ -90,7 +90,7 @@ def command(
       polybot backtest recordings/fake-venue-10min --param edge=0.01,0.02 --fill-model all --html backtest.html
     """
     from pipeline.base.errors import BadInput
-    from polybot.backtest.folder import fresh_folder, write_results
+    from polybot.backtest.folder import check_folder, write_folder, write_page
     from polybot.backtest.told import as_object
 
     if parquet and out is None:
@@ -108,15 +108,12 @@ def command(
     plans = _plans(
         recordings, strategy, params, models, wanted, outcome, markets_file, columns_text, (from_text, to_text), seed, config_path
     )
-    with fresh_folder(out) as folder:
-        results = _played(plans, workers)
-        if folder is not None:
-            write_results(folder, results, parquet=parquet)
+    check_folder(out)
+    results = _played(plans, workers)
+    if out is not None:
+        write_folder(out, results, parquet=parquet)
     if html is not None:
-        try:
-            html.write_text(page(results), encoding="utf-8")
-        except OSError as error:
-            raise BadInput(f"--html {html}: cannot be written: {error.strerror}; give a file in a folder that is there") from None
+        write_page(html, page(results))
     if as_json:
         print_json([as_object(result) for result in results])
     else:

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from pipeline.base.errors import BadInput
 from pipeline.trading.paper.queue import FILL_MODELS
-from polybot.backtest.folder import fresh_folder, read_run, write_results
+from polybot.backtest.folder import check_folder, read_run, write_folder, write_page
 from polybot.backtest.page import page
 from polybot.backtest.result import BacktestFill, BacktestOrder, EquityPoint, MarketPoint, RunResult
 from polybot.backtest.series import band, best, markouts, queue_bins, thin
@@ -80,26 +80,31 @@ def test_a_folder_appears_whole_holds_every_run_and_is_never_written_over(
 ) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     out = tmp_path / "results"
-    with fresh_folder(out) as folder:
-        assert folder is not None and not out.exists()
-        write_results(folder, [result, other], parquet=True)
+    check_folder(out)
+    assert not out.exists()
+    write_folder(out, [result, other], parquet=True)
+    assert list(tmp_path.iterdir()) == [out]
     assert read_run(out / "001") == result and read_run(out / "003") == other
     trades = parquet.read_table(out / "001" / "trades.parquet").to_pydict()
     assert sum(trades["size"]) * 1_000_000 == sum(fill.size_e6 for fill in result.fills)
     assert parquet.read_table(out / "001" / "orders.parquet").num_rows == len(result.orders)
     assert parquet.read_table(out / "001" / "equity.parquet").num_rows == len(result.equity)
-    with pytest.raises(BadInput, match="is there already"), fresh_folder(out):
-        pass
+    with pytest.raises(BadInput, match="is there already"):
+        check_folder(out)
     with pytest.raises(BadInput, match="holds 2 runs; give one of them"):
         read_run(out)
     with pytest.raises(BadInput, match="holds no run"):
         read_run(tmp_path)
 
 
-def test_a_block_that_fails_leaves_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="stop"), fresh_folder(tmp_path / "results"):
-        raise BadInput("stop")
-    assert not list(tmp_path.iterdir())
+def test_what_cannot_be_written_whole_leaves_nothing(result: RunResult, tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("in the way", encoding="utf-8")
+    with pytest.raises(BadInput, match="--out .*results: cannot be written"):
+        write_folder(tmp_path / "results", [result], parquet=False)
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(BadInput, match=r"--html .*page\.html: cannot be written"):
+        write_page(tmp_path / "page.html", "a page")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "results"]
 
 
 def order(ahead: int | None, filled: int) -> BacktestOrder:
