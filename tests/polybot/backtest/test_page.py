@@ -99,7 +99,7 @@ def test_a_folder_appears_whole_holds_every_run_and_is_never_written_over(
 
 def test_what_cannot_be_written_whole_leaves_nothing(result: RunResult, tmp_path: Path) -> None:
     (tmp_path / "results").write_text("in the way", encoding="utf-8")
-    with pytest.raises(BadInput, match="--out .*results: cannot be written"):
+    with pytest.raises(BadInput, match=r"--out .*results: cannot be written"):
         write_folder(tmp_path / "results", [result], parquet=False)
     (tmp_path / "page.html").mkdir()
     with pytest.raises(BadInput, match=r"--html .*page\.html: cannot be written"):
