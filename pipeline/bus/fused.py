@@ -264,7 +264,7 @@ class Fused:
     def step(self, timeout_ms: int = 0) -> None:
         """One turn of every role, with one poll for all of them."""
         self.exchange.ready = dict(self._poller.poll(timeout_ms))
-        for runner in self.runners:
+        for runner in reversed(self.runners):  # what has just come from the venue waits for nobody
             runner.step(0, _AT_MOST)
         self.exchange.ready = None
         self.exchange.hand_over()
