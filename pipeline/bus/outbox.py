@@ -224,6 +224,8 @@ class Outbox:
         self._role = role
         self._routes: dict[type[Message], tuple[Stream, ...]] = routes(role)
         self._wires, self._durable, self._edges = wires, durable, edges
+        self._ways: dict[type[Message], tuple[tuple[Callable[[Stream, Message], object], Stream], ...]] = {}
+        """How each kind leaves that has left before; durable records are never among them."""
         self._held: deque[tuple[int, Message]] = deque()
         self._unsettled = self._recorded = False
         self.sent = 0
@@ -232,9 +234,17 @@ class Outbox:
 
     def send_all(self, messages: Iterable[Message]) -> None:
         """All that a turn of the stage yields, each durable record journalled before the stage goes on."""
+        ways = self._ways
         for msg in messages:
-            self.send(msg)
-        self.settle()
+            way = ways.get(type(msg))
+            if way is None or self._unsettled:
+                self.send(msg)
+                continue
+            self.sent += 1
+            for leave, stream in way:
+                leave(stream, msg)
+        if self._unsettled:
+            self.settle()
 
     def send(self, msg: Message) -> None:
         """Take one message of a turn; ``settle`` ends the turn.
@@ -288,12 +298,13 @@ class Outbox:
                 raise LookupError(f"{self._role} has no stream and no edge for {kind.__name__}")
             edge(msg)
             return
+        way = self._ways.get(kind)
+        if way is None:
+            wires = self._wires
+            way = self._ways[kind] = tuple((wires.gather if stream.pack > 1 else wires.send, stream) for stream in streams)
         self.sent += 1
-        for stream in streams:
-            if stream.pack > 1:
-                self._wires.gather(stream, msg)
-            else:
-                self._wires.send(stream, msg)
+        for leave, stream in way:
+            leave(stream, msg)
 
 
 def _nothing() -> None:
