@@ -55,6 +55,7 @@ class PaperRelayer(Relayer):
         self._orders: dict[str, Ours] = {}
         self._markets: dict[str, Market] = {}
         self._books = PaperBooks(model, allowed)
+        self._known = self._books.known
         self._waiting: dict[PaperMarket, list[Ours]] = {}
         self._resolved: set[str] = set()
         self._state: VenueState = "normal"
@@ -163,7 +164,7 @@ class PaperRelayer(Relayer):
         """A book changed."""
         heap = self._heap
         events = NOTHING if not heap or heap[0][0] > now_ns else self.tick(now_ns)
-        known = self._books.known.get(book.token_id)
+        known = self._known.get(book.token_id)
         paper, outcome = self._books.of(book.token_id) if known is None else known
         done = paper.on_book(book, outcome, now_ns)
         if not done and (not self._waiting or paper not in self._waiting):

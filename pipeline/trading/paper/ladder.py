@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from operator import attrgetter
 from typing import Any
 
 from pipeline.base.units import ONE_E6
@@ -22,7 +21,6 @@ Entry = tuple[int, int, list[Change]]
 IN_TOLD = 4
 """``told`` holds so many things of each book: when we were told, the venue's time, the changed bids and the changed asks."""
 LEAST_TOLD = 16 * IN_TOLD
-_price_and_size = attrgetter("price_e6", "size_e6")
 
 
 class Ladder:
@@ -153,7 +151,9 @@ class Ladder:
             count = bisect_left(told[::IN_TOLD], before_ns) * IN_TOLD
         if count:
             for own_side, sizes in enumerate(self._sizes):
-                sizes.update(map(_price_and_size, chain.from_iterable(told[own_side + 2 : count : IN_TOLD])))  # type: ignore[arg-type]
+                changed: Iterable[Level] = chain.from_iterable(told[own_side + 2 : count : IN_TOLD])  # type: ignore[arg-type]
+                for level in changed:
+                    sizes[level.price_e6] = level.size_e6
             self._purge()
             del told[:count]
         self.limit = 2 * len(told) + LEAST_TOLD
