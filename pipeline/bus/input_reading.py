@@ -41,6 +41,7 @@ _DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {
 }
 _plain = msgspec.msgpack.Decoder(tuple[int, int])
 any_message = msgspec.msgpack.Decoder(AnyMessage).decode
+_PIECE = 64 * 1024
 NAMES = {
     log.RECOVER: "recovery",
     log.CHECKPOINT: "checkpoint",
@@ -176,7 +177,7 @@ class LifeLog:
             raise BadInput(f"{self.files[0]}: cannot be understood: {error}; use the version of Polybot that wrote it") from None
 
     def _entries(self) -> Iterator[bytes]:
-        """The entries of all segments; what does not fit together is noted in ``faults``."""
+        """The entries of all segments up to the first damage; that, and what does not fit together, is noted in ``faults``."""
         before, expected, events = 0, 1, 0
         for index, path in enumerate(self.files):
             number = (log_of(path) or ("", 0))[1]
@@ -184,7 +185,9 @@ class LifeLog:
                 self.faults.append(f"{path.parent}: segment {expected} of {self.run_id} is missing")
                 return
             expected += 1
-            data = _bytes_of(path)
+            data, fault = _bytes_of(path)
+            if fault:
+                self.faults.append(f"{path}: {fault}")
             if not data.startswith(INPUTS_MAGIC):
                 if data or index < len(self.files) - 1:
                     self.faults.append(f"{path}: is not an input log")
@@ -195,7 +198,10 @@ class LifeLog:
                 self.faults.append(f"{path}: {spot.length} bytes at offset {spot.offset} are damaged")
             if torn and index < len(self.files) - 1:
                 self.faults.append(f"{path}: {torn} bytes at offset {found.end} are damaged")
+            whole_to = found.damage[0].offset if found.damage else len(data)
             for offset, block in found.records:
+                if offset > whole_to:
+                    return
                 first, previous, entries = _block(block)
                 if (first, previous) != (events, before):
                     self.faults.append(f"{path}: what stands at offset {offset} does not follow on what stands before it")
@@ -203,6 +209,8 @@ class LifeLog:
                 for entry in entries:
                     events += _number(entry) > log.END
                     yield entry
+            if fault or found.damage:
+                return
 
 
 def lives(folder: Path) -> list[LifeLog]:
@@ -220,12 +228,18 @@ def _number(entry: bytes) -> int:
     return entry[1]
 
 
-def _bytes_of(path: Path) -> bytes:
-    """A segment, unpacked; of one that is cut off, what is there. Raises BadInput for one that cannot be read."""
+def _bytes_of(path: Path) -> tuple[bytes, str]:
+    """A segment, unpacked, and what is wrong with its packing: what stands before that is there."""
+    parts: list[bytes] = []
     try:
         if path.suffix != ".gz":
-            return path.read_bytes()
+            return path.read_bytes(), ""
         unpacker = zlib.decompressobj(wbits=31)
-        return unpacker.decompress(path.read_bytes())
-    except (OSError, zlib.error) as error:
-        raise BadInput(f"{path}: cannot be read: {error}") from None
+        packed = path.read_bytes()
+        for at in range(0, len(packed), _PIECE):
+            parts.append(unpacker.decompress(packed[at : at + _PIECE]))
+    except OSError as error:
+        return b"", f"cannot be read: {error.strerror or error}"
+    except zlib.error as error:
+        return b"".join(parts), f"is damaged: {error}"
+    return b"".join(parts), "" if unpacker.eof else "is cut off"

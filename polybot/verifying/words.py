@@ -21,7 +21,8 @@ def summary(report: Report) -> str:
     """One line: how much was compared, and the verdict."""
     texts = [f"{report.inputs:,} inputs", f"{report.decisions:,} decisions"]
     if report.is_identical:
-        return f"{', '.join(texts)}, identical"
+        more = ": with these settings it decides the same" if report.tried else ""
+        return f"{', '.join(texts)}, identical{more}"
     if report.divergence is not None:
         return f"{', '.join(texts)} up to the first difference of each life"
     return f"{', '.join(texts)}, identical as far as the logs can be read"

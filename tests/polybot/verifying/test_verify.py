@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -105,6 +106,31 @@ def test_a_life_without_a_log_is_told(state_dir: Path) -> None:
     for path in (state_dir / "runs" / NAME / "inputs").glob("*.executor.*"):
         path.unlink()
     assert told(verified(state_dir)) == [f"not whole: {EXECUTOR}: has no input log"]
+
+
+@pytest.mark.parametrize("how", ["a byte is another one", "it is cut off"])
+def test_a_damaged_log_is_told_and_the_other_lives_are_compared(state_dir: Path, how: str) -> None:
+    [file] = (state_dir / "runs" / NAME / "inputs").glob("*.executor.*")
+    packed = bytearray(file.read_bytes() if file.suffix == ".gz" else gzip.compress(file.read_bytes()))
+    file.unlink()
+    if how == "it is cut off":
+        del packed[-20:]
+    else:
+        packed[len(packed) // 2] ^= 1
+    place = file if file.suffix == ".gz" else file.with_name(f"{file.name}.gz")
+    place.write_bytes(packed)
+    report = verified(state_dir)
+    assert not report.is_identical
+    assert report.divergence is None
+    assert told(report)[0].startswith(f"not whole: {place}: is {'cut off' if how == 'it is cut off' else 'damaged'}")
+    assert summary(report).endswith("identical as far as the logs can be read")
+    assert [life.head.role for life in report.lives][:4] == list(VERIFIED)[:4]
+    assert not any(life.faults for life in report.lives if life.head.role != "executor")
+
+
+def test_other_settings_that_change_no_decision_are_told_as_such(state_dir: Path) -> None:
+    report = verified(state_dir, "spread_capture.edge=0.02")
+    assert summary(report) == "2 inputs, 0 decisions, identical: with these settings it decides the same"
 
 
 def test_a_session_is_named_by_its_beginning_or_as_the_last(state_dir: Path) -> None:
