@@ -27,7 +27,7 @@ from processes.writer import Writer
 
 GOOD, EXCELLENT = 100_000, 250_000
 EXCELLENT_COMMIT_MS = 10.0
-COMMIT_ROWS = (1_000, 5_000)
+COMMIT_ROWS = (1_000, 2_500)
 """A thousand rows a commit, as the limits are told for, and the writer's default."""
 ROWS, QUICK_ROWS = 400_000, 100_000
 _TABLE = """

@@ -57,7 +57,7 @@ class Writer(Stage):
         store: Store,
         *,
         commit_interval_ms: int | None = 100,
-        commit_rows: int | None = 5_000,
+        commit_rows: int | None = 2_500,
         retention_ms: int | None = None,
         max_waiting_rows: int = 200_000,
         venue: str = "",

@@ -61,7 +61,7 @@ class DbSection(Section, frozen=True):
     wal: bool = True
     synchronous: Literal["OFF", "NORMAL", "FULL"] = "NORMAL"
     commit_interval_ms: int = 100
-    commit_rows: int = 5_000
+    commit_rows: int = 2_500
 
 
 class IngestionSection(Section, frozen=True):
