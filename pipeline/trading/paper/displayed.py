@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.base.units import ONE_E6
 from pipeline.market.confidence import SHOWN
 from pipeline.messages.market import BookSnapshot, Level, State
-from pipeline.trading.paper.ladder import Ladder
+from pipeline.trading.paper.ladder import IN_TOLD, Ladder
 from pipeline.trading.paper.order import ASK, BID, oriented_e6
 from pipeline.trading.paper.queue import TRADE_LAG_NS, FillModel, Flow, OwnLevel
 
@@ -92,20 +92,24 @@ class Displayed:
             self._enter()
             return
         others: list[tuple[Level, ...]] = []
+        outcome = ladder.outcome
         for own_side, changed in ((BID, book.changed_bids), (ASK, book.changed_asks)):
             waits: list[Level] = []
-            side = own_side ^ ladder.outcome
+            side = own_side ^ outcome
             for shown in changed:
-                price_e6, size_e6 = oriented_e6(shown.price_e6, ladder.outcome), shown.size_e6
+                price_e6 = ONE_E6 - shown.price_e6 if outcome else shown.price_e6
                 level = self.levels.get((side, price_e6))
                 if level is None:
                     waits.append(shown)
                     continue
                 ladder.put(own_side, shown)
-                if size_e6 != level.shown_e6:
-                    self._resize(side, price_e6, level.shown_e6, size_e6, now_ns, book.venue_ns)
-            others.append(tuple(waits))
-        ladder.told[-2:] = others
+                if shown.size_e6 != level.shown_e6:
+                    self._resize(side, price_e6, level.shown_e6, shown.size_e6, now_ns, book.venue_ns)
+            others.append(tuple(waits) if waits else ())
+        if others == [(), ()]:
+            del ladder.told[-IN_TOLD:]
+        else:
+            ladder.told[-2:] = others
 
     def _shorten(self, outcome: int) -> None:
         """Enter what nobody will ask for: of the followed book what no trade explains any more."""

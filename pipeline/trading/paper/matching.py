@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.base.units import ONE_E6
 from pipeline.market.confidence import SHOWN
-from pipeline.messages.market import BookSnapshot, State, TradePrint
-from pipeline.trading.paper.displayed import Displayed
+from pipeline.messages.market import BookSnapshot, Level, State, TradePrint
+from pipeline.trading.paper.displayed import Displayed, Reach
 from pipeline.trading.paper.ladder import Change, Ladder
 from pipeline.trading.paper.order import ASK, BID, Execution, PaperOrder, executed, oriented_e6
 from pipeline.trading.paper.queue import FillModel, OwnLevel
@@ -74,8 +74,11 @@ class PaperMarket(Displayed):
                         break
                 else:
                     return NOTHING
+        reach = self._reach
         if outcome == self._followed:
             self._touch(ladder, book, now_ns)
+        if reach is not None and reach is self._reach and not _crosses(reach, bids, asks):
+            return NOTHING
         return self._met(now_ns)
 
     def on_trade(self, trade: TradePrint, outcome: int, now_ns: int) -> list[Execution]:
@@ -248,3 +251,11 @@ class PaperMarket(Displayed):
             self._reach = None
             if not execution.order.remaining_e6:
                 self.orders.pop(execution.order.name, None)
+
+
+def _crosses(reach: Reach, bids: Iterable[Level], asks: Iterable[Level]) -> bool:
+    """Whether a changed level is one that trades with ours."""
+    _, _, best_bid, best_ask = reach
+    highest = max([level.price_e6 for level in bids], default=0)
+    lowest = min([level.price_e6 for level in asks], default=ONE_E6)
+    return highest >= best_ask or lowest <= best_bid
