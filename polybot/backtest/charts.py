@@ -67,16 +67,26 @@ def _zero(chart: Any) -> None:
     chart.add_layout(Span(location=0, dimension="width", line_color=SOFT, line_alpha=0.55, line_width=1))
 
 
-def _legend(chart: Any, place: str = "top_left") -> None:
-    chart.legend.location = place
-    chart.legend.orientation = "horizontal"
-    chart.legend.click_policy = "hide"
+def _legend(chart: Any) -> None:
+    """What is drawn stands above the chart, where it covers nothing."""
+    [legend] = chart.legend
+    legend.location = (0, 0)
+    legend.orientation = "horizontal"
+    legend.click_policy = "hide"
+    chart.add_layout(legend, "above")
+
+
+def _dollars(chart: Any, label: str, ticks: int = 6) -> None:
+    """An axis of dollars."""
+    chart.yaxis.formatter = NumeralTickFormatter(format="$0,0.00")
+    chart.yaxis.axis_label = label
+    chart.yaxis.ticker.desired_num_ticks = ticks
 
 
 def equity(shown: RunResult, runs: Sequence[RunResult]) -> tuple[Any, Any]:
     """Equity of the run and of its other fill models with the band between them, and the run's drawdown under it."""
     chart = over_time(300)
-    chart.yaxis.formatter = NumeralTickFormatter(format="$0,0.00")
+    _dollars(chart, "profit")
     if len(runs) > 1:
         span = band(runs)
         chart.varea(x=span.at, y1=span.low, y2=span.high, fill_color=ACCENT, fill_alpha=0.13, legend_label="band of fill models")
@@ -94,7 +104,7 @@ def equity(shown: RunResult, runs: Sequence[RunResult]) -> tuple[Any, Any]:
     _legend(chart)
     points = thin(shown.equity)
     below = over_time(120, chart.x_range)
-    below.yaxis.formatter = NumeralTickFormatter(format="$0,0.00")
+    _dollars(below, "drawdown", ticks=3)
     data = {"at": [ms(p.ts_ns) for p in points], "value": [-dollars(p.drawdown_e6) for p in points], "zero": [0.0] * len(points)}
     source = ColumnDataSource(data)
     below.varea_step(x="at", y1="zero", y2="value", source=source, step_mode="after", fill_color=BAD, fill_alpha=0.16)
@@ -110,7 +120,8 @@ def price(shown: RunResult, market: MarketResult) -> Any:
     last = max((order.ended_ns or shown.played.end_ns for order in own_orders), default=shown.played.end_ns)
     edge = (last - first) // 40 + 1
     chart = over_time(360, Range1d(start=ms(first - edge), end=ms(last + edge)))
-    chart.yaxis.formatter = NumeralTickFormatter(format="0.000")
+    chart.yaxis.formatter = NumeralTickFormatter(format="$0.000")
+    chart.yaxis.axis_label = "price"
     near = [point for point in market.points if first - edge <= point.ts_ns <= last + edge]
     points = thin([point for point in near if point.bid_e6 is not None and point.ask_e6 is not None], MOST_OF_A_MARKET)
     source = ColumnDataSource(
@@ -173,6 +184,8 @@ def inventory(market: MarketResult, x_range: Any) -> Any:
     """The net shares held of the market's first token."""
     chart = over_time(150, x_range)
     chart.yaxis.formatter = NumeralTickFormatter(format="0,0")
+    chart.yaxis.axis_label = "shares held"
+    chart.yaxis.ticker.desired_num_ticks = 4
     points = thin([point for point in market.points if x_range.start <= ms(point.ts_ns) <= x_range.end], MOST_OF_A_MARKET)
     data = {"at": [ms(p.ts_ns) for p in points], "held": [dollars(p.inventory_e6) for p in points], "zero": [0.0] * len(points)}
     source = ColumnDataSource(data)
@@ -231,7 +244,7 @@ def split(shown: RunResult) -> Any:
 
 def _signed(amount_e6: int) -> str:
     told = show_dollars(amount_e6)
-    return told if told.startswith("-") else f"+{told}"
+    return f"+{told}" if amount_e6 > 0 else told
 
 
 def markout(runs: Sequence[RunResult], shown: RunResult) -> Any:
@@ -250,7 +263,7 @@ def markout(runs: Sequence[RunResult], shown: RunResult) -> Any:
     chart.yaxis.formatter = NumeralTickFormatter(format="0.00")
     chart.yaxis.axis_label = "cents a share"
     chart.xgrid.grid_line_color = None
-    _legend(chart, "top_right")
+    _legend(chart)
     return chart
 
 
@@ -279,6 +292,8 @@ def queue(shown: RunResult) -> Any:
     _hover(chart, [bars], [("ahead", "@name"), ("filled", "@rate{0.0 %}")], "mouse")
     chart.y_range = Range1d(start=0, end=max((each.rate for each in bins), default=1.0) * 1.18 or 1.0)
     chart.yaxis.formatter = NumeralTickFormatter(format="0 %")
+    chart.yaxis.axis_label = "part that traded"
+    chart.xaxis.axis_label = "shares ahead (orders)"
     chart.xgrid.grid_line_color = None
     return chart
 
@@ -299,7 +314,9 @@ def coverage(shown: RunResult, x_range: Any, names: dict[str, str]) -> Any:
     )
     _hover(chart, [bars], [("", "@who"), ("from", TIME), ("state", "@state")], "mouse")
     chart.ygrid.grid_line_color = None
-    chart.yaxis.formatter = CustomJSTickFormatter(code="return tick.length > 44 ? tick.slice(0, 43) + '…' : tick")
+    chart.yaxis.formatter = CustomJSTickFormatter(
+        code="return tick.length > 44 ? tick.slice(0, 18) + '…' + tick.slice(-25) : tick"
+    )
     chart.background_fill_color = LINE
     chart.background_fill_alpha = 0.35
     return chart

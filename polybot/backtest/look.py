@@ -40,10 +40,10 @@ h1 small{{font-weight:400;color:{SOFT};font-size:17px;letter-spacing:0}}
 .two{{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:16px}}
 @media(max-width:900px){{.two{{grid-template-columns:minmax(0,1fr)}}}}
 select{{font:inherit;font-size:13.5px;color:{INK};padding:4px 10px;border:1px solid {LINE};border-radius:8px;
-background:{CARD};max-width:520px}}
+background:{CARD};max-width:min(760px,100%)}}
 .key{{display:inline-flex;gap:6px;align-items:center;font-size:12.5px;color:{SOFT};font-weight:400}}
 .key i{{width:11px;height:11px;border-radius:3px;display:inline-block}}
-.scroll{{overflow-x:auto}}
+.scroll{{overflow-x:auto}}.scroll+.scroll{{margin-top:16px}}
 table{{border-collapse:collapse;width:100%;font-size:13.5px}}
 th{{text-align:left;color:{SOFT};font-weight:500;font-size:12.5px;padding:6px 10px;border-bottom:1px solid {LINE};white-space:nowrap}}
 td{{padding:6px 10px;border-bottom:1px solid #f0f2f6;vertical-align:top}}
@@ -62,7 +62,7 @@ THEME = {
             "background_fill_color": None,
             "border_fill_color": None,
             "outline_line_color": None,
-            "min_border_left": 62,
+            "min_border_left": 78,
             "min_border_right": 14,
             "min_border_top": 6,
         },
@@ -86,7 +86,8 @@ THEME = {
             "border_line_color": None,
             "background_fill_alpha": 0.75,
             "padding": 4,
-            "spacing": 1,
+            "label_standoff": 6,
+            "spacing": 18,
             "glyph_height": 12,
             "glyph_width": 16,
             "label_height": 14,

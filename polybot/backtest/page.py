@@ -64,7 +64,7 @@ def page(results: Sequence[RunResult]) -> str:
         "</div>",
         '<div class="two">',
         _card("Fill rate by queue position", _QUEUE, divs["queue"]),
-        _card("The fill models", _MODELS, _models(runs, shown) + _by_market(shown)),
+        _card("The fill models", _model_words(runs), _models(runs, shown) + _by_market(shown)),
         "</div>",
         _card("Data coverage", _coverage_words(shown), divs["coverage"], _state_key(shown)),
         _all_runs(results, shown),
@@ -88,7 +88,6 @@ _QUEUE = (
     "Which part of the resting shares traded, by how many shares of others stood ahead at the same price when an order joined; in "
     "brackets the number of orders."
 )
-_MODELS = "The same recording and parameters under each assumption about the queue."
 
 
 def _charts(shown: RunResult, runs: Sequence[RunResult]) -> dict[str, Any]:
@@ -144,7 +143,7 @@ def _head(shown: RunResult, runs: int) -> str:
     played = shown.played
     span = f"{show_moment(played.start_ns, fraction=False)} to {show_moment(played.end_ns, fraction=False)} UTC"
     words = ", ".join(f"{name} = {value}" for name, value in played.parameters.items()) or "parameters of the configuration"
-    many = f"run {shown.number}, the best of {runs}" if runs > 1 else "one run"
+    many = f"run {shown.number} of {runs}" if runs > 1 else "one run"
     return (
         f"<header><div><h1>{escape(played.strategy.replace('_', ' ').title())} "
         f"<small>backtest on {escape(Path(played.source).name)}</small></h1>"
@@ -213,6 +212,12 @@ def _markout_words(shown: RunResult) -> str:
     )
 
 
+def _model_words(runs: Sequence[RunResult]) -> str:
+    alike = len({run.run_hash for run in runs}) == 1 and len(runs) > 1
+    more = " They agree here, trade by trade: no cancelled share decided whether an order of ours traded." if alike else ""
+    return f"The same recording and parameters under each assumption about the queue.{more}"
+
+
 def _models(runs: Sequence[RunResult], shown: RunResult) -> str:
     rows = []
     for run in runs:
@@ -279,7 +284,7 @@ def _all_runs(results: Sequence[RunResult], shown: RunResult) -> str:
             text, style = (cell.text, ' style="color:#dc2626"') if isinstance(cell, Styled) else (str(cell or ""), "")
             cells.append(f'<td class="{"n" if name in numbers else ""}"{style}>{escape(text)}</td>')
         body.append(f'<tr class="{"shown" if result is shown else ""}">{"".join(cells)}</tr>')
-    words = "The marked line is the run that the page shows." + (
+    words = "The page shows the marked line, the most profitable run of the first fill model." + (
         f" The first {MOST_RUNS} of {len(results):,} are listed." if len(results) > MOST_RUNS else ""
     )
     inside = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
@@ -299,10 +304,10 @@ def _versions(shown: RunResult) -> str:
     )
     told = "".join(f'<tr><td>{name}</td><td class="mono">{escape(value)}</td></tr>' for name, value in rows)
     settings = "".join(
-        f"<details><summary>[{escape(section)}]</summary><table class='plain'><tbody>"
+        f"<details{' open' if number == 0 else ''}><summary>[{escape(section)}]</summary><table class='plain'><tbody>"
         + "".join(f'<tr><td>{escape(key)}</td><td class="mono">{escape(value)}</td></tr>' for key, value in values.items())
         + "</tbody></table></details>"
-        for section, values in played.settings.items()
+        for number, (section, values) in enumerate(played.settings.items())
     )
     words = "The same recording, code, configuration and seed give the same run hash, over every order, fill and point of equity."
     return _card("Parameters and versions", words, f'<table class="plain"><tbody>{told}</tbody></table>{settings}')
