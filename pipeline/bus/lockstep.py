@@ -208,13 +208,17 @@ class Lockstep:
             if sinks is None or msg.ts_ns > now_ns:
                 break
             said = ()
-            for place, (to, envelop) in enumerate(sinks, 1):
+            place = 0
+            for to, envelop in sinks:
+                place += 1
                 said = to.take(msg if envelop is None else envelop(msg), now_ns)
                 if said:
                     for later, its_envelop in sinks[place:]:
                         later.inbox.append(msg if its_envelop is None else its_envelop(msg))
                     seat = to
                     break
+            else:
+                return seat, ()
         return seat, said
 
     def next_ns(self) -> int | None:
