@@ -165,7 +165,20 @@ def _plans(
             word = wanted[0] if len(wanted) == 1 else ""
             found = look(source, market=word, outcome=outcome, columns=columns, markets_file=markets_file)
             inputs.append(chosen(found, wanted))
+            if found.kind == "recording":
+                _warn_of_changes(Path(source))
     return make_plans(inputs, config, strategy, choices, fill_models, seed=seed, from_ns=from_ns, to_ns=to_ns)
+
+
+def _warn_of_changes(recording: Path) -> None:
+    """Say on standard error which segments are not what was recorded; they are played as they stand."""
+    from pipeline.recording.checking import check_segments
+    from pipeline.recording.reader import Recording
+
+    if recording.is_dir():
+        for checked in check_segments(recording, Recording(recording).segments):
+            if checked.state in ("changed", "missing"):
+                click.echo(f"{checked.path}: {checked.told}; the result is of what stands there", err=True)
 
 
 def _played(plans: list[RunPlan], workers: int) -> list[RunResult]:
