@@ -170,7 +170,9 @@ def _seen_apart(order: BacktestOrder, other: BacktestOrder, place: int) -> list[
         books = [_tops(each) for each in (one, two)]
         if books[0] != books[1]:
             left, right = books if place == 0 else books[::-1]
-            found.append(f"they saw other books: {left} against {right}")
+            apart_ns = abs(order.placed_ns - other.placed_ns)
+            moments = f", {_apart(apart_ns)} apart" if apart_ns else ""
+            found.append(f"they saw other books{moments}: {left} against {right}")
         else:
             found.append("they saw the same best prices and decided differently")
     for name, word in (("inventory", "held"), ("other_inventory", "held of the other outcome")):
@@ -181,6 +183,10 @@ def _seen_apart(order: BacktestOrder, other: BacktestOrder, place: int) -> list[
         left, right = (order.why, other.why) if place == 0 else (other.why, order.why)
         found.append(f'their words: "{left}" against "{right}"')
     return found
+
+
+def _apart(ns: int) -> str:
+    return f"{ns / 1e6:,.0f} ms" if ns < 10_000 * NS_PER_MS else f"{ns / 1e9:,.0f} s"
 
 
 def _first_fate(pairs: list[tuple[BacktestOrder, BacktestOrder]]) -> Parting | None:

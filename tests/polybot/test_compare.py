@@ -53,6 +53,11 @@ def test_the_first_order_that_only_one_placed_is_shown_beside_the_nearest_of_the
     assert (found.orders.both, found.orders.only_a, found.orders.only_b) == (2, 1, 1)
 
 
+def test_decisions_on_other_books_tell_how_far_apart_they_were() -> None:
+    found = compare(side(order(1), order(2)), side(order(1), order(2.072, 400_000, seen=seen("0.39"))))
+    assert found.partings[0].why[0] == "they saw other books, 72 ms apart: 0.4 x 10/0.5 x 10 against 0.39 x 10/0.5 x 10"
+
+
 def test_other_shares_held_explain_another_decision_on_the_same_books() -> None:
     found = compare(side(order(1, seen=seen(inventory="5"))), side(order(1, 420_000, seen=seen(inventory="8"))))
     assert found.partings[0].why == ("they saw the same best prices and decided differently", "they held 5 against 8 shares")
