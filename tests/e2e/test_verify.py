@@ -29,6 +29,8 @@ def test_a_session_with_two_kills_says_the_same_again_and_another_parameter_is_n
     pipeline = up("--config", "logged.toml")
     pipeline.until(pipeline.trades, 30, "quotes on verified books")
     _kill(pipeline, "strategy", "executor")
+    for role in ("strategy", "executor"):
+        pipeline.until(lambda role=role: _lives(pipeline, role) == 2, 20, f"a log of the second {role}")
     placed = pipeline.model.placed
     pipeline.until(lambda: pipeline.model.placed > placed, 10, "orders after the kills")
     pipeline.send(signal.SIGINT)
@@ -79,6 +81,12 @@ def _kill(pipeline, *roles: str) -> None:
         os.kill(before[role], signal.SIGKILL)
     for role in roles:
         pipeline.until(lambda role=role: pipeline.pids()[role] != before[role], 20, f"{role} started again")
+
+
+def _lives(pipeline, role: str) -> int:
+    """How many lives of a role have noted something."""
+    logs = pipeline.state_dir.glob(f"runs/*/inputs/*.{role}.*")
+    return len({log.name.split(".")[2] for log in logs if log.stat().st_size})
 
 
 def _verified(program, pipeline, seconds: float = 60) -> dict[str, Any]:
