@@ -208,9 +208,7 @@ class Lockstep:
             if sinks is None or msg.ts_ns > now_ns:
                 break
             said = ()
-            place = 0
-            for to, envelop in sinks:
-                place += 1
+            for place, (to, envelop) in enumerate(sinks, 1):
                 said = to.take(msg if envelop is None else envelop(msg), now_ns)
                 if said:
                     for later, its_envelop in sinks[place:]:

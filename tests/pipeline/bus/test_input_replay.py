@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from pipeline.bus.input_replay import LifeResult, replay_life
 from pipeline.bus.journal import scan
 from pipeline.bus.runner import RunnerOptions
 from pipeline.bus.stage import Stage
+from pipeline.messages import Message
 from pipeline.messages.market import BookSnapshot, Market, Outcome
 from pipeline.recording.playback import PacedPlayback
 from pipeline.recording.source import open_frames
@@ -54,6 +57,22 @@ def stage(role: str, edge: str = "0.01") -> Stage:
     return Scheduler(IngestionSection(), markets=(market,), source="test", venue="generic")
 
 
+class OnceReady(PacedPlayback):
+    """Plays the first frame, and the others once somebody has said that trading may begin: else a slow start would miss them all."""
+
+    def __init__(self, messages: Callable[[], Iterable[Message]], speed: Decimal) -> None:
+        super().__init__(messages, speed)
+        self.may_begin = threading.Event()
+
+    async def run(self, emit: Callable[[Message], None]) -> None:
+        await self._followed.wait()
+        first, *others = self._open()
+        emit(first)
+        await asyncio.to_thread(self.may_begin.wait, WAIT_NS / 1e9)
+        self._open = lambda: others
+        await super().run(emit)
+
+
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The input logs of five stages that ran in threads, on a recording."""
@@ -72,10 +91,13 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
             for one in stages
         ]
-        playback = PacedPlayback(source.messages, Decimal(200))
+        playback = OnceReady(source.messages, Decimal(200))
+        assert isinstance(strategy, StrategyEngine)
         deadline = monotonic_ns() + WAIT_NS
         with Threads(plans, session_id="threads", clock=EventClock, edges={"gateway": [playback]}) as run:
             while monotonic_ns() < deadline and not run.failures:
+                if strategy.quoters["spread_capture"].account.may_command:
+                    playback.may_begin.set()
                 if gateway.ended and strategy.counts()["spread_capture_decisions"] > 4 and writer.counts()["records"]:
                     break
     return inputs
