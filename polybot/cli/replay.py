@@ -56,7 +56,7 @@ def command(
     Example:
       polybot replay recordings/sample.jsonl mkt-1 --db-url sqlite:///./polybot.db
       polybot replay --verify last
-      polybot replay --verify last --param spread_capture.edge=0.02
+      polybot replay --verify last --param spread_capture.size=10
     """
     if run is not None:
         from polybot.cli.verifying import check_alone, verify_session

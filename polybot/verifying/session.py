@@ -76,7 +76,7 @@ def parsed(params: Sequence[str]) -> dict[str, dict[str, Any]]:
         name, equals, text = param.partition("=")
         section, dot, key = name.strip().partition(".")
         if not (equals and dot and section and key):
-            raise BadInput(f"--param {param}: expected section.key=value, e.g. spread_capture.edge=0.02")
+            raise BadInput(f"--param {param}: expected section.key=value, e.g. spread_capture.size=10")
         try:
             value = tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
         except tomllib.TOMLDecodeError:
