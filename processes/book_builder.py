@@ -10,7 +10,7 @@ import click
 
 from pipeline.base.config import Config
 from pipeline.base.errors import BadFrame
-from pipeline.base.units import NS_PER_MS, parse_price_e6, parse_size_e6
+from pipeline.base.units import NS_PER_MS
 from pipeline.bus.stage import Gap, PeerStarted, Stage
 from pipeline.market.ages import AgeLimits, check_ages
 from pipeline.market.book import CrossedBook
@@ -21,7 +21,8 @@ from pipeline.market.resyncs import Resyncs
 from pipeline.market.sequenced import SequencedBook
 from pipeline.market.shelf import Shelf
 from pipeline.market.spot import SpotChecks
-from pipeline.market.token_book import BookRules, TokenBook, is_provided, venue_ns_of
+from pipeline.market.token_book import BookRules, TokenBook
+from pipeline.market.trades import printed
 from pipeline.messages import Message
 from pipeline.messages.control import FROZEN, JobDue
 from pipeline.messages.market import (
@@ -31,7 +32,6 @@ from pipeline.messages.market import (
     MarketResolved,
     MarketUniverse,
     TickSizeChange,
-    TradePrint,
     VenueBook,
     VenuePriceChange,
     VenueTrade,
@@ -171,12 +171,12 @@ class BookBuilder(Stage):
         try:
             if msg.source == "spot" and trusted and isinstance(book, HashedBook):
                 out = self._spots.take(book, msg, now_ns)
-            elif book.needs_feed and (is_provided(msg) or (book.needs_feed == "frozen" and msg.source != "ws")):
+            elif book.needs_feed and (msg.is_provided or (book.needs_feed == "frozen" and msg.source != "ws")):
                 book.count("books_not_of_the_feed")
                 return []
             else:
                 out = book.take_book(msg, now_ns)
-                if not is_provided(msg):
+                if not msg.is_provided:
                     book.needs_feed = ""
         except CrossedBook:
             book.count("crossed")
@@ -198,28 +198,15 @@ class BookBuilder(Stage):
         known = self.shelf.find(msg.token_id)
         feed = self.shelf.feed(msg.market) if known is None else known.feed
         try:
-            price_e6, size_e6 = parse_price_e6(msg.price), parse_size_e6(msg.size)
-            if msg.side != "BUY" and msg.side != "SELL":
-                raise ValueError(f"side {msg.side!r} is neither BUY nor SELL")
-        except ValueError:
+            trade = printed(msg)
+        except BadFrame:
             feed.counts["invalid"] += 1
             self._reports.say_later(feed, now_ns)
             return []
         feed.trades += 1
         feed.updated_ns = msg.ts_ns
-        feed.note_trade(price_e6, now_ns)
-        out: list[Message] = [
-            TradePrint(
-                ts_ns=msg.ts_ns,
-                token_id=msg.token_id,
-                market=msg.market,
-                price_e6=price_e6,
-                size_e6=size_e6,
-                side="BUY" if msg.side == "BUY" else "SELL",
-                venue_ns=venue_ns_of(msg.venue_ts, msg.ts_ns),
-                transaction_hash=msg.transaction_hash,
-            )
-        ]
+        feed.note_trade(trade.price_e6, now_ns)
+        out: list[Message] = [trade]
         for book in feed.tokens:
             out += self._after(book, book.take_trade(now_ns), now_ns)
         self._reports.say_later(feed, now_ns)

@@ -44,13 +44,14 @@ from pipeline.messages.orders import (
 from pipeline.messages.records import AuditRecord, FillRecord, OrderRecord
 from pipeline.trading.checkpoint import checkpoint_of
 from pipeline.trading.dispatch import Command, Dispatcher, earliest
-from pipeline.trading.followed import Followed, Seen
+from pipeline.trading.exec_snapshot import exec_snapshot
+from pipeline.trading.followed import Followed
+from pipeline.trading.glance import Glance
 from pipeline.trading.ledger import Ledger
 from pipeline.trading.limits import Limits
 from pipeline.trading.markouts import Markouts
 from pipeline.trading.open_plans import OpenPlans
 from pipeline.trading.persistence import Persistence
-from pipeline.trading.policy import tops_of
 from pipeline.trading.rate_limits import RateLimits
 from pipeline.trading.readiness import Readiness
 from pipeline.trading.reward_meter import RewardMeter
@@ -72,8 +73,7 @@ class Executor(Stage):
     books and markets come again by themselves. No order is taken before the writer has said what it holds of this producer's records,
     what the venue holds has been compared with what we hold, and every followed token has a book, or ``books_wait_ns`` have passed;
     and none, but cancels, while what is recorded would not reach the database. Orders of a strategy that is silent for ``silence_ns`` are
-    cancelled (0: never). ``standing`` gives what an operator left on disk while
-    nobody was there to hear it.
+    cancelled (0: never). ``standing`` gives what an operator left on disk while nobody was there to hear it.
     """
 
     role: ClassVar[str] = "executor"
@@ -99,7 +99,7 @@ class Executor(Stage):
         self.persistence = Persistence()
         self.markouts = Markouts(partial(self.followed.trusted_mid_e6, allowed=limits.policy.allowed(mode)))
         self.rewards = RewardMeter(mode, self.followed)
-        self._books, self._seen = self.followed.books, self.followed.seen
+        self._glance = Glance(self.followed, self.markouts).at
         self._standing = standing
         self._now_ns = 0
         self._due_ns: int | None = None
@@ -204,13 +204,10 @@ class Executor(Stage):
     def next_timer_ns(self) -> int | None:
         """The relayer's next turn, what waits for time, or the end of the wait for books. Worked out anew where it may have changed."""
         if not self._is_due_known:
-            self._due_ns, self._is_due_known = self._next_due_ns(), True
+            reward_ns = self.rewards.next_ns(self._now_ns) if self.ledger.open else None
+            due = (self.relayer.next_timer_ns(), self.desk.next_ns(), self.readiness.due_ns, self.markouts.next_ns())
+            self._due_ns, self._is_due_known = earliest(*due, reward_ns), True
         return self._due_ns
-
-    def _next_due_ns(self) -> int | None:
-        reward_ns = self.rewards.next_ns(self._now_ns) if self.ledger.open else None
-        due = (self.relayer.next_timer_ns(), self.desk.next_ns(), self.readiness.due_ns)
-        return earliest(*due, self.markouts.next_ns(), reward_ns)
 
     def on_timer(self, now_ns: int) -> Iterator[Message]:
         """What is due."""
@@ -224,30 +221,12 @@ class Executor(Stage):
 
     def counts(self) -> dict[str, int]:
         """Totals since the start."""
-        return {
-            **self.desk.counts,
-            **self.relayer.figures(),
-            "open_orders": len(self.ledger.open),
-            "events_ignored": self.ledger.ignored,
-        }
+        held = {"open_orders": len(self.ledger.open), "events_ignored": self.ledger.ignored}
+        return self.desk.counts | self.relayer.figures() | held
 
     def snapshot(self, now_ns: int) -> ExecSnapshot:
         """All that is held: open orders, positions, counters, and whether commands are taken."""
-        halt = self.desk.halt.reason or self.persistence.objection or None
-        return ExecSnapshot(
-            ts_ns=now_ns,
-            accepts=self.readiness.accepts,
-            halted=halt is not None,
-            mode=self.mode,
-            orders=self.ledger.shown(),
-            positions=self.ledger.portfolio.shown(),
-            reason=self.readiness.reason if halt is None else halt,
-            next_counters=self.ledger.next_counters(),
-            venue_state=self.desk.venue.state,
-            plan_ids=self.ledger.taker_plans(),
-            free_cash_e6=self.ledger.free_cash_e6,
-            plans=self.open_plans.shown(),
-        )
+        return exec_snapshot(self.desk, self.readiness, self.persistence, self.open_plans, self.mode, now_ns)
 
     # --- what comes in ---------------------------------------------------------------------------------------------
 
@@ -258,18 +237,8 @@ class Executor(Stage):
         """
         self._now_ns = now_ns
         if type(msg) is BookSnapshot:
-            token_id = msg.token_id
-            seen = self._seen.get(token_id)
-            if seen is None or msg.state != seen.state or msg.full_depth:
-                self._look_at(msg, now_ns)
-            else:
-                self._books[token_id] = msg
-                for level in msg.changed_bids:
-                    if level.price_e6 >= seen.bid_e6:
-                        self._look_at(msg, now_ns)
-                for level in msg.changed_asks:
-                    if level.price_e6 <= seen.ask_e6:
-                        self._look_at(msg, now_ns)
+            if self._glance(msg, now_ns):
+                self._stir()
             said = self.relayer.on_book(msg, now_ns)
             if said is NOTHING and self._is_at_rest:
                 return NOTHING
@@ -280,20 +249,6 @@ class Executor(Stage):
         else:
             return self._told(self._take(msg, now_ns), now_ns)
         return self._told(self.desk.apply(said, now_ns), now_ns)
-
-    def _look_at(self, book: BookSnapshot, now_ns: int) -> None:
-        """Look at a book whose state or top may be another one than before."""
-        if self.followed.on_book(book):
-            self._stir()
-        bid_e6, ask_e6 = tops_of(book)
-        seen = self._seen.get(book.token_id)
-        if seen is None or book.state != seen.state:
-            self._seen[book.token_id] = Seen(book.state, bid_e6, ask_e6)
-        elif bid_e6 == seen.bid_e6 and ask_e6 == seen.ask_e6:
-            return
-        else:
-            seen.bid_e6, seen.ask_e6 = bid_e6, ask_e6
-        self.markouts.on_book(book, now_ns)
 
     def _told(self, messages: Iterable[Message], now_ns: int) -> Iterator[Message]:
         """What is said, and what follows from it for all."""

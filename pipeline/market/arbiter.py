@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pipeline.market.token_book import time_ms
+from pipeline.market.venue_time import time_ms
 from pipeline.messages import Message
 from pipeline.messages.market import VenueBook, VenuePriceChange
 

@@ -11,6 +11,9 @@ from pipeline.messages.market import Market
 TICK_SIZES: tuple[str, ...] = ("0.1", "0.01", "0.005", "0.0025", "0.001", "0.0001")
 """The price grids the venue uses, coarse to fine (CLOB client constants, seen 2026-11)."""
 
+USUAL_TICK_E6 = 10_000
+"""The price grid assumed where neither the book nor the catalogue gives one: a cent, the venue's usual."""
+
 
 @lru_cache(maxsize=1_024)
 def tick_size_e6(tick_size: str) -> int:
@@ -19,6 +22,17 @@ def tick_size_e6(tick_size: str) -> int:
     if not 0 < value <= 500_000:
         raise ValueError(f"tick size {tick_size} is outside 0 to 0.5")
     return value
+
+
+def first_tick_e6(texts: Iterable[str | None]) -> int:
+    """The first of these price grids that is one; the usual one if none is."""
+    for text in texts:
+        if text:
+            try:
+                return tick_size_e6(text)
+            except ValueError:
+                continue
+    return USUAL_TICK_E6
 
 
 def is_on_grid(price_e6: int, step_e6: int) -> bool:

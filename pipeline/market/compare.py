@@ -6,7 +6,7 @@ from collections.abc import Container
 from typing import Literal
 
 from pipeline.market.book import OrderBook
-from pipeline.market.token_book import time_ms
+from pipeline.market.venue_time import time_ms
 
 Key = tuple[str, str]
 """(timestamp, hash): what names a state of a token's book."""

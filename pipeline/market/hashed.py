@@ -15,7 +15,8 @@ from pipeline.market.confidence import SHOWN
 from pipeline.market.held import HeldChanges, newer
 from pipeline.market.proof import HashProof, Key, shrunk_prices
 from pipeline.market.tally import HashTally
-from pipeline.market.token_book import BookRules, MarketFeed, TokenBook, is_provided, time_ms, venue_ns_of
+from pipeline.market.token_book import BookRules, MarketFeed, TokenBook
+from pipeline.market.venue_time import time_ms, venue_ns_of
 from pipeline.messages import Message
 from pipeline.messages.market import TickSizeChange, VenueBook, VenuePriceChange
 from pipeline.messages.records import BookEvents, HashChecks, LevelEvent
@@ -71,7 +72,7 @@ class HashedBook(TokenBook):
 
         Raises BadFrame for a bad number, CrossedBook for a crossed book; ours stays as it was.
         """
-        old, provided = self.book, is_provided(msg)
+        old, provided = self.book, msg.is_provided
         key: Key = (msg.venue_ts or "", msg.hash or "")
         if old is not None and msg.source != "ws" and self.batch is None and key == (old.venue_ts, old.hash) and key[1]:
             if msg.source == "mirror" and self.confidence.state in SHOWN:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from pipeline.market.token_book import time_ms
+from pipeline.market.venue_time import time_ms
 from pipeline.messages.market import VenuePriceChange
 
 Held = tuple[VenuePriceChange, bool]

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from pipeline.base.units import ONE_E6, parse_price_e6
 from pipeline.market.book import BookSide, OrderBook
 from pipeline.market.catalogue import TICK_SIZES
-from pipeline.market.token_book import MarketFeed, time_ms
+from pipeline.market.token_book import MarketFeed
+from pipeline.market.venue_time import time_ms
 from pipeline.market.verify import digest, fitting_price, tail_end, tail_head, trade_price_text, trade_price_texts
 from pipeline.messages.market import VenueBook
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pipeline.base.errors import BadFrame
 from pipeline.market.book import CrossedBook, OrderBook
-from pipeline.market.token_book import BookRules, MarketFeed, TokenBook, is_provided
+from pipeline.market.token_book import BookRules, MarketFeed, TokenBook
 from pipeline.messages import Message
 from pipeline.messages.market import BookDelta, VenueBook
 from pipeline.messages.records import BookEvents
@@ -65,7 +65,7 @@ class SequencedBook(TokenBook):
         out = [] if self.resolved else self.move("reopened", now_ns, "a snapshot came")
         if msg.source != "mirror":
             self.feed.snapshots += 1
-        if self.awaiting and (is_provided(msg) or not line.relinked):
+        if self.awaiting and (msg.is_provided or not line.relinked):
             return out + self._answered(msg, book, now_ns)
         out += self.flush(now_ns)
         if line.next_seq != UNKNOWN and msg.seq > line.next_seq:

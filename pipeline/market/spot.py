@@ -13,7 +13,7 @@ from pipeline.market.book import OrderBook
 from pipeline.market.compare import compare, key_of
 from pipeline.market.confidence import SHOWN
 from pipeline.market.hashed import HashedBook
-from pipeline.market.token_book import time_ms
+from pipeline.market.venue_time import time_ms
 from pipeline.messages import Message
 from pipeline.messages.control import FROZEN
 from pipeline.messages.market import VenueBook

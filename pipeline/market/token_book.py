@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from pipeline.base.units import NS_PER_MS, NS_PER_S
 from pipeline.market.book import BookSide, OrderBook, changed_prices
-from pipeline.market.catalogue import tick_size_e6
+from pipeline.market.catalogue import USUAL_TICK_E6, first_tick_e6
 from pipeline.market.confidence import GOOD, SHOWN, Confidence, Evidence
+from pipeline.market.venue_time import venue_ns_of
 from pipeline.messages import Message
 from pipeline.messages.market import Basis, BookSnapshot, Level, Market, VenueBook
 from pipeline.messages.records import BookEvents, BookLevels, BookStateChanged, FeedGap, HashChecks, LevelEvent, MarketStatus
-
-USUAL_TICK_E6 = 10_000
-"""The price grid assumed where neither the book nor the catalogue gives one: a cent, the venue's usual."""
-
 
 NOTHING_CHANGED: tuple[tuple[Level, ...], tuple[Level, ...]] = ((), ())
 
@@ -323,7 +319,7 @@ class TokenBook:
         own = None if book is None else book.tick_size
         listed = None if market is None else market.tick_size
         if own is not self._own_tick or listed is not self._listed_tick:
-            self._own_tick, self._listed_tick, self._tick_e6 = own, listed, _tick_of((own, listed))
+            self._own_tick, self._listed_tick, self._tick_e6 = own, listed, first_tick_e6((own, listed))
         return self._tick_e6
 
     def count(self, name: str, by: int = 1) -> None:
@@ -400,29 +396,3 @@ def _taken(prices: set[int], side: BookSide) -> tuple[Level, ...]:
     levels = tuple([Level(price, sizes.get(price, 0)) for price in prices])
     prices.clear()
     return levels
-
-
-def _tick_of(texts: Iterable[str | None]) -> int:
-    """The first of these price grids that is one; the usual one if none is."""
-    for text in texts:
-        if text:
-            try:
-                return tick_size_e6(text)
-            except ValueError:
-                continue
-    return USUAL_TICK_E6
-
-
-def time_ms(venue_ts: str | None) -> int:
-    """The venue's timestamp as a number of milliseconds; 0 where it is none."""
-    return int(venue_ts) if venue_ts and venue_ts.isascii() and venue_ts.isdigit() else 0
-
-
-def venue_ns_of(venue_ts: str | None, otherwise_ns: int) -> int:
-    """The venue's millisecond timestamp text in nanoseconds; ``otherwise_ns`` where there is none."""
-    return time_ms(venue_ts) * NS_PER_MS or otherwise_ns
-
-
-def is_provided(msg: VenueBook) -> bool:
-    """Whether a whole book is an answer from a snapshot provider, not a frame of the feed."""
-    return msg.source in ("rest", "fake", "file", "spot")

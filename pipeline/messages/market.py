@@ -58,6 +58,11 @@ class VenueBook(Message, frozen=True, kw_only=True, gc=False):
         return self.token_id
 
     @property
+    def is_provided(self) -> bool:
+        """Whether it is an answer from a snapshot provider, not a frame of the feed."""
+        return self.source in ("rest", "fake", "file", "spot")
+
+    @property
     def told_ns(self) -> int:
         """When the venue last vouched for these levels."""
         return self.vouched_ns or self.ts_ns

@@ -9,7 +9,7 @@ import msgspec
 from pipeline.base.errors import BadFrame
 from pipeline.market.book import OrderBook
 from pipeline.market.compare import compare
-from pipeline.market.token_book import time_ms
+from pipeline.market.venue_time import time_ms
 from pipeline.messages import Message
 from pipeline.messages.market import BookDelta, TickSizeChange, VenueBook, VenuePriceChange, VenueTrade
 

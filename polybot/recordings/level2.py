@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pipeline.base.errors import BadFrame
 from pipeline.base.units import NS_PER_MS, format_e6, parse_price_e6, parse_size_e6
 from pipeline.market.book import OrderBook
-from pipeline.market.token_book import time_ms
+from pipeline.market.venue_time import time_ms
 from pipeline.messages import Message
 from pipeline.messages.edges import RawFrame
 from pipeline.messages.market import BookDelta, VenueBook, VenuePriceChange, VenueTrade

@@ -40,7 +40,8 @@ class Watchful(Executor):
         return super().handle(msg, now_ns)
 
     def next_timer_ns(self) -> int | None:
-        return self._next_due_ns()
+        self._stir()
+        return super().next_timer_ns()
 
 
 def made(kind: type[Executor]) -> Executor:
