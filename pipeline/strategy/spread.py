@@ -9,9 +9,9 @@ from pipeline.base.units import NS_PER_MS, ONE_E6, ceil_to, complement_e6, e6_of
 from pipeline.messages.orders import VENUE_MODES
 from pipeline.strategy.base import Targets, View, book_refusal
 from pipeline.strategy.quoter import shape_refusal, sized
-from pipeline.strategy.rewards import adjusted_mid_e6, daily_e6, share_e6
 from pipeline.trading.diff import Quote
 from pipeline.trading.pacing import in_terms_of
+from pipeline.trading.rewards import adjusted_mid_e6, daily_e6, share_e6
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from pipeline.base.units import NS_PER_S, ONE_E6
 from pipeline.messages.market import BookSnapshot, Level, Market, Rewards
 from pipeline.messages.orders import Mode
 from pipeline.messages.records import RewardEstimate
-from pipeline.strategy.rewards import ONE_SIDED_E6, ONE_SIDED_PART, adjusted_mid_e6, score
 from pipeline.trading.followed import Followed
 from pipeline.trading.orders import Order
+from pipeline.trading.rewards import ONE_SIDED_E6, ONE_SIDED_PART, adjusted_mid_e6, score
 
 MINUTE_NS = 60 * NS_PER_S
 MINUTES_A_DAY = 1_440

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.base.units import ONE_E6
 from pipeline.messages.market import BookSnapshot, Level, Rewards
-from pipeline.strategy.rewards import adjusted_mid_e6, daily_e6, score, share_e6
+from pipeline.trading.rewards import adjusted_mid_e6, daily_e6, score, share_e6
 
 REWARDS = Rewards(min_size_e6=50 * ONE_E6, max_spread_e6=45_000, daily_rate_e6=100 * ONE_E6)
 
