@@ -52,7 +52,7 @@ class BookSide:
     The best levels that were asked for last are kept, until one of them, or a better one, changes: most changes are elsewhere.
     """
 
-    __slots__ = ("_high", "_is_bid", "_low", "depth", "joined", "nearest", "prices", "sizes", "texts")
+    __slots__ = ("_fragments", "_high", "_is_bid", "_joined", "_low", "depth", "nearest", "prices", "sizes", "texts")
 
     def __init__(self, is_bid: bool) -> None:
         self._is_bid = is_bid
@@ -63,29 +63,48 @@ class BookSide:
         self.prices: list[int] = []
         self.sizes: dict[int, int] = {}
         self.texts: dict[int, str] = {}
-        self.joined: str | None = None
-        """The hashed form of all levels while it is known: most batches change one side, and joining is most of what a hash costs."""
+        self._fragments: list[str] | None = None
+        """The hashed forms of the levels, in the order of ``prices``, once somebody asked for them."""
+        self._joined: str | None = None
 
     def put(self, price_e6: int, size_e6: int, text: str) -> int:
         """Give a level its total size, 0 for none; returns the change of its size."""
-        self.joined = None
         old = self.sizes.get(price_e6)
         if self._low <= price_e6 <= self._high:
             self._changes_best(price_e6, size_e6 if old else 0)
+        prices, fragments = self.prices, self._fragments
         if size_e6:
+            at = bisect_left(prices, price_e6)
             if old is None:
-                insort(self.prices, price_e6)
+                prices.insert(at, price_e6)
+                if fragments is not None:
+                    fragments.insert(at, text)
                 old = 0
+            elif fragments is not None:
+                fragments[at] = text
             self.sizes[price_e6] = size_e6
             if text:
                 self.texts[price_e6] = text
+            self._joined = None
             return size_e6 - old
         if old is None:
             return 0
         del self.sizes[price_e6]
-        del self.prices[bisect_left(self.prices, price_e6)]
+        at = bisect_left(prices, price_e6)
+        del prices[at]
+        if fragments is not None:
+            del fragments[at]
         self.texts.pop(price_e6, None)
+        self._joined = None
         return -old
+
+    def joined(self) -> str:
+        """The hashed form of all levels; only for a side that keeps texts. Most batches change one level of one side."""
+        if self._joined is None:
+            if self._fragments is None:
+                self._fragments = [self.texts[price] for price in self.prices]
+            self._joined = ",".join(self._fragments if self._is_bid else self._fragments[::-1])
+        return self._joined
 
     def add(self, side: Literal["bid", "ask"], price_e6: int, change_e6: int) -> LevelEvent:
         """Add a signed change to a level whose text is not kept; at or below 0 it is gone. Raises ValueError if it grows too large."""
@@ -287,12 +306,7 @@ class OrderBook:
 
     def levels_state(self, venue_ts: str) -> HashState:
         """The hash state of all levels at the venue's timestamp; only for a book that keeps texts."""
-        bids, asks = self.bids, self.asks
-        if bids.joined is None:
-            bids.joined = ",".join(map(bids.texts.__getitem__, bids.prices))
-        if asks.joined is None:
-            asks.joined = ",".join(map(asks.texts.__getitem__, reversed(asks.prices)))
-        return levels_state(self.market, self.token_id, venue_ts, bids.joined, asks.joined)
+        return levels_state(self.market, self.token_id, venue_ts, self.bids.joined(), self.asks.joined())
 
     def to_venue_book(self, ts_ns: int, source: BookSource = "mirror", vouched_ns: int = 0) -> VenueBook:
         """The book as a message that ``from_message`` turns back into the same book: levels in hash order, all fields known."""

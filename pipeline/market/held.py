@@ -26,7 +26,8 @@ class HeldChanges:
 
     def clear(self) -> None:
         """Forget all of them."""
-        self._changes.clear()
+        if self._changes:
+            self._changes.clear()
 
     def take(self) -> list[Held]:
         """All of them, which are held no longer."""

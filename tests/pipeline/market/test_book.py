@@ -204,3 +204,15 @@ def test_the_best_levels_that_are_kept_are_those_of_the_book(steps: list[tuple[b
         levels = [Level(at, side.sizes[at]) for at in sorted(side.sizes, reverse=is_bid)]
         assert side.best(depth) == tuple(levels[:depth])
         assert side.all_levels() == tuple(levels)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 12), st.integers(0, 3), st.booleans()), max_size=60))
+def test_the_hashed_form_of_a_side_is_that_of_its_levels_whenever_it_is_asked_for(
+    steps: list[tuple[bool, int, int, bool]],
+) -> None:
+    side_of = {is_bid: BookSide(is_bid) for is_bid in (True, False)}
+    for number, (is_bid, price, size, is_asked) in enumerate(steps):
+        side = side_of[is_bid]
+        side.put(price, size, f"{price}x{size}@{number}" if size else "")
+        if is_asked:
+            assert side.joined() == ",".join(side.texts[at] for at in sorted(side.sizes, reverse=not is_bid))
