@@ -1,8 +1,9 @@
 """Keys are made once and kept private; over tcp with keys, only who holds them hears anything."""
 
-from __future__ import random
+from __future__ import annotations
 
 import os
+import random
 import socket as sockets
 from collections.abc import Iterator
 from dataclasses import replace
