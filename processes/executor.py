@@ -309,9 +309,7 @@ class Executor(Stage):
         """The followed markets, and those whose end the feed may have told unheard: each is settled once, whoever tells it."""
         yield from self.desk.apply(self.relayer.on_universe(msg, now_ns), now_ns)
         for resolved in msg.ended:
-            if self.ledger.in_market(resolved.market) or any(
-                held.inventory_e6 for held in self.ledger.portfolio.in_market(resolved.market)
-            ):
+            if self.ledger.in_market(resolved.market) or self.ledger.portfolio.holds(resolved.market):
                 yield from self.desk.settle(self.relayer.on_resolved(resolved, now_ns), resolved, now_ns)
 
     def _answered(self, reply: VenueReply, now_ns: int) -> Iterator[Message]:

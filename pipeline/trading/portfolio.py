@@ -99,6 +99,10 @@ class Portfolio:
         """The holdings of a market."""
         return self._by_market.get(market, ())
 
+    def holds(self, market: str) -> bool:
+        """Whether anybody holds shares of a market."""
+        return any(holding.inventory_e6 for holding in self.in_market(market))
+
     def inventory_e6(self, strategy: str, token_id: str) -> int:
         """Shares that a strategy holds of a token, in millionths; 0 if it never traded it."""
         found = self._holdings.get((strategy, token_id))
