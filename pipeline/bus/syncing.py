@@ -66,8 +66,12 @@ class BackgroundSync:
             close()
 
     def _newest(self) -> int | None:
-        """The last of all numbers that are asked for by now; waits for the first."""
-        number = self._asked.get()
-        while number is not None and not self._asked.empty():
+        """The last of all numbers that are asked for by now; waits for the first. None at the end, behind the last number."""
+        newest = self._asked.get()
+        while newest is not None and not self._asked.empty():
             number = self._asked.get()
-        return number
+            if number is None:
+                self._asked.put(None)
+                break
+            newest = number
+        return newest

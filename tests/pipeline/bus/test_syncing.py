@@ -123,3 +123,20 @@ def test_a_sync_that_fails_is_raised_where_the_loop_looks() -> None:
     with pytest.raises(OSError, match="gone"):
         _ = beside.done
     beside.close()
+
+
+def test_what_was_asked_for_before_the_close_is_synced_even_where_both_came_during_a_sync() -> None:
+    synced: list[int] = []
+
+    def sync() -> None:
+        synced.append(len(synced))
+        if len(synced) == 1:
+            beside.ask(2)
+            beside._asked.put(None)  # as ``close`` does, which would wait here
+
+    beside = BackgroundSync(sync, lambda: (lambda: None, lambda: None))
+    beside.ask(1)
+    beside.wait()
+    beside.close()
+    assert len(synced) == 2
+    assert beside.done == 2
