@@ -287,10 +287,7 @@ class OrderBook:
             case TickSizeChange():
                 self.tick_size = msg.new_tick_size
             case VenueTrade():
-                try:
-                    self.last_trade_price = trade_price_text(parse_price_e6(msg.price))
-                except ValueError as error:
-                    raise BadFrame(f"trade of token {msg.token_id}: {error}") from None
+                self.last_trade_price = hashed_trade_price(msg)
 
     def top(self, depth: int) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """The best ``depth`` levels a side: bids falling, asks rising."""
@@ -338,6 +335,14 @@ class OrderBook:
         for event in reversed(events):
             side = self.bids if event.side == "bid" else self.asks
             side.put(event.price_e6, event.size_e6 - event.change_e6, "")
+
+
+def hashed_trade_price(msg: VenueTrade) -> str:
+    """The price of a trade as the hash writes it. Raises BadFrame."""
+    try:
+        return trade_price_text(parse_price_e6(msg.price))
+    except ValueError as error:
+        raise BadFrame(f"trade of token {msg.token_id}: {error}") from None
 
 
 def parse_changes(msg: VenuePriceChange) -> list[Entry]:
