@@ -266,8 +266,8 @@ class FeedTrial:
         if known is None:
             self.wrong.append(f"{book.token_id} at {book.ts_ns}: {book.hash} is no hash of the venue's last {KEPT} books")
         elif kept.hash == book.hash:
-            bids = list(map(kept.bids.texts.__getitem__, kept.bids.prices))
-            asks = list(map(kept.asks.texts.__getitem__, reversed(kept.asks.prices)))
+            bids = kept.bids.fragments()
+            asks = kept.asks.fragments()[::-1]
             if (bids, asks) != known[1:]:
                 self.wrong.append(f"{book.token_id} at {book.ts_ns}: levels differ from the venue's under {book.hash}")
 

@@ -12,7 +12,8 @@ from random import Random
 from benchmarks.machine import Options, interleave
 from benchmarks.table import Figure
 from pipeline.market.hashed import HashedBook
-from pipeline.market.token_book import BookRules, MarketFeed
+from pipeline.market.market_feed import MarketFeed
+from pipeline.market.token_book import BookRules
 from pipeline.market.verify import book_hash
 from pipeline.messages.market import Market, Outcome, TextLevel, VenueBook, VenuePriceChange
 

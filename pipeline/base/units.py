@@ -20,6 +20,8 @@ UsdcE6 = NewType("UsdcE6", int)
 ONE_E6 = 1_000_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+SIZES_KEPT = 8_192
+"""How many size texts are remembered: of a quarter of an hour of twelve tokens 90 % came again, with eight times as many 91 %."""
 _LONGEST_NUMBER = 400
 _SCALE: tuple[int, ...] = tuple(10 ** (6 - places) for places in range(7))
 _TOO_LARGE = 2**63  # what a message can carry
@@ -70,7 +72,7 @@ def parse_price_e6(text: str) -> PriceE6:
     return PriceE6(value)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=SIZES_KEPT)
 def parse_size_e6(text: str) -> SizeE6:
     """A size in millionths of a share. A negative size is a ValueError."""
     value = parse_e6(text)

@@ -47,12 +47,13 @@ def parse_change_e6(text: str) -> int:
 
 
 class BookSide:
-    """The levels of one side. ``prices`` rise; ``sizes`` has the same keys; ``texts`` too where the venue's text is kept.
+    """The levels of one side. ``prices`` rise; ``sizes`` has the same keys.
 
-    The best levels that were asked for last are kept, until one of them, or a better one, changes: most changes are elsewhere.
+    The best levels that were asked for last are kept, until one of them, or a better one, changes: most changes are elsewhere. Of a side
+    that keeps the venue's texts there is the hashed form of all levels, and from its first change on that of each.
     """
 
-    __slots__ = ("_fragments", "_high", "_is_bid", "_joined", "_low", "depth", "nearest", "prices", "sizes", "texts")
+    __slots__ = ("_fragments", "_high", "_is_bid", "_joined", "_low", "depth", "nearest", "prices", "sizes")
 
     def __init__(self, is_bid: bool) -> None:
         self._is_bid = is_bid
@@ -62,29 +63,45 @@ class BookSide:
         """A change of a price from ``_low`` to ``_high`` changes ``nearest``, the best ``depth`` levels (``STALE``: not known)."""
         self.prices: list[int] = []
         self.sizes: dict[int, int] = {}
-        self.texts: dict[int, str] = {}
         self._fragments: list[str] | None = None
-        """The hashed forms of the levels, in the order of ``prices``, once somebody asked for them."""
-        self._joined: str | None = None
+        """The hashed forms of the levels, in the order of ``prices``; None while nobody needs each of them."""
+        self._joined: str | None = ""
+        """The hashed form of all levels, in hash order; None where it is to be joined anew."""
+
+    def fill(self, levels: Iterable[TextLevel], keep_text: bool) -> None:
+        """Take all levels of a new side; those of size 0 are none. Raises ValueError for a bad number or a price given twice."""
+        sizes = self.sizes
+        texts: dict[int, str] = {}
+        for price, size in levels:
+            price_e6, size_e6 = parse_price_e6(price), parse_size_e6(size)
+            if price_e6 in sizes:
+                raise ValueError(f"price {price} is given twice")
+            if size_e6 > MAX_SIZE_E6:
+                raise ValueError(f"size {size} is too large")
+            if size_e6:
+                sizes[price_e6] = size_e6
+                if keep_text:
+                    texts[price_e6] = level_json(price, size)
+        self.prices = sorted(sizes)
+        if keep_text:
+            self._joined = ",".join([texts[at] for at in (self.prices if self._is_bid else reversed(self.prices))])
 
     def put(self, price_e6: int, size_e6: int, text: str) -> int:
         """Give a level its total size, 0 for none; returns the change of its size."""
         old = self.sizes.get(price_e6)
         if self._low <= price_e6 <= self._high:
             self._changes_best(price_e6, size_e6 if old else 0)
-        prices, fragments = self.prices, self._fragments
+        prices = self.prices
         if size_e6:
             at = bisect_left(prices, price_e6)
             if old is None:
                 prices.insert(at, price_e6)
-                if fragments is not None:
-                    fragments.insert(at, text)
+                if text:
+                    (self._fragments or self._split()).insert(at, text)
                 old = 0
-            elif fragments is not None:
-                fragments[at] = text
+            elif text:
+                (self._fragments or self._split())[at] = text
             self.sizes[price_e6] = size_e6
-            if text:
-                self.texts[price_e6] = text
             self._joined = None
             return size_e6 - old
         if old is None:
@@ -92,19 +109,29 @@ class BookSide:
         del self.sizes[price_e6]
         at = bisect_left(prices, price_e6)
         del prices[at]
-        if fragments is not None:
-            del fragments[at]
-        self.texts.pop(price_e6, None)
+        if text:
+            del (self._fragments or self._split())[at]
         self._joined = None
         return -old
+
+    def fragments(self) -> list[str]:
+        """The hashed forms of the levels, in the order of ``prices``; only for a side that keeps texts."""
+        return list(self._fragments or self._split())
 
     def joined(self) -> str:
         """The hashed form of all levels; only for a side that keeps texts. Most batches change one level of one side."""
         if self._joined is None:
-            if self._fragments is None:
-                self._fragments = [self.texts[price] for price in self.prices]
-            self._joined = ",".join(self._fragments if self._is_bid else self._fragments[::-1])
+            fragments = self._fragments or []
+            self._joined = ",".join(fragments if self._is_bid else fragments[::-1])
         return self._joined
+
+    def _split(self) -> list[str]:
+        """Have the hashed form of each level beside that of all."""
+        joined = self._joined
+        self._fragments = [f"{{{each}}}" for each in joined[1:-1].split("},{")] if joined else []
+        if not self._is_bid:
+            self._fragments.reverse()
+        return self._fragments
 
     def add(self, side: Literal["bid", "ask"], price_e6: int, change_e6: int) -> LevelEvent:
         """Add a signed change to a level whose text is not kept; at or below 0 it is gone. Raises ValueError if it grows too large."""
@@ -158,8 +185,11 @@ class BookSide:
 
     def text_levels(self, rising: bool) -> tuple[TextLevel, ...]:
         """All levels as texts: the venue's where they are kept, else the shortest decimal ones."""
-        prices = self.prices if rising else reversed(self.prices)
-        return tuple(level_texts(self.texts[p]) if p in self.texts else (format_e6(p), format_e6(self.sizes[p])) for p in prices)
+        if self._fragments or self._joined:
+            texts = [level_texts(fragment) for fragment in self.fragments()]
+        else:
+            texts = [(format_e6(price), format_e6(self.sizes[price])) for price in self.prices]
+        return tuple(texts if rising else texts[::-1])
 
 
 class OrderBook:
@@ -207,8 +237,8 @@ class OrderBook:
         book = cls(msg.token_id, msg.market)
         keep_text = msg.seq is None
         try:
-            _fill(book.bids, msg.bids, keep_text)
-            _fill(book.asks, msg.asks, keep_text)
+            book.bids.fill(msg.bids, keep_text)
+            book.asks.fill(msg.asks, keep_text)
         except ValueError as error:
             raise BadFrame(f"book of token {msg.token_id} at {msg.venue_ts or msg.seq}: {error}") from None
         book.venue_ts, book.hash, book.seq = msg.venue_ts, msg.hash, msg.seq
@@ -364,18 +394,3 @@ def parse_changes(msg: VenuePriceChange) -> list[Entry]:
 def changed_prices(old: BookSide, new: BookSide) -> set[int]:
     """The prices at which two sides differ in size."""
     return {price for price, _ in old.sizes.items() ^ new.sizes.items()}
-
-
-def _fill(side: BookSide, levels: Iterable[TextLevel], keep_text: bool) -> None:
-    sizes, texts = side.sizes, side.texts
-    for price, size in levels:
-        price_e6, size_e6 = parse_price_e6(price), parse_size_e6(size)
-        if price_e6 in sizes:
-            raise ValueError(f"price {price} is given twice")
-        if size_e6 > MAX_SIZE_E6:
-            raise ValueError(f"size {size} is too large")
-        if size_e6:
-            sizes[price_e6] = size_e6
-            if keep_text:
-                texts[price_e6] = level_json(price, size)
-    side.prices = sorted(sizes)

@@ -13,9 +13,10 @@ from pipeline.market.book import CrossedBook, OrderBook, parse_changes
 from pipeline.market.compare import is_ghost, key_of
 from pipeline.market.confidence import SHOWN
 from pipeline.market.held import HeldChanges, newer
+from pipeline.market.market_feed import MarketFeed
 from pipeline.market.proof import HashProof, Key, shrunk_prices
 from pipeline.market.tally import HashTally
-from pipeline.market.token_book import BookRules, MarketFeed, TokenBook
+from pipeline.market.token_book import BookRules, TokenBook
 from pipeline.market.venue_time import time_ms, venue_ns_of
 from pipeline.messages import Message
 from pipeline.messages.market import TickSizeChange, VenueBook, VenuePriceChange
@@ -24,6 +25,8 @@ from pipeline.messages.records import BookEvents, HashChecks, LevelEvent
 
 class HashedBook(TokenBook):
     """One token of the venue."""
+
+    __slots__ = ("_provided_ms", "batch", "held", "partial", "pending_until_ns", "proof", "provable", "tally")
 
     def __init__(self, token_id: str, feed: MarketFeed, rules: BookRules) -> None:
         super().__init__(token_id, feed, rules)

@@ -12,27 +12,29 @@ Held = tuple[VenuePriceChange, bool]
 
 
 class HeldChanges:
-    """The newest ``limit`` changes, oldest first."""
+    """The newest ``limit`` changes, oldest first. Most tokens never hold any."""
+
+    __slots__ = ("_changes", "_limit")
 
     def __init__(self, limit: int) -> None:
-        self._changes: deque[Held] = deque(maxlen=limit)
+        self._limit = limit
+        self._changes: deque[Held] | tuple[()] = ()
 
     def __len__(self) -> int:
         return len(self._changes)
 
     def add(self, change: VenuePriceChange, applied: bool) -> None:
         """Hold one more."""
+        self._changes = self._changes or deque(maxlen=self._limit)
         self._changes.append((change, applied))
 
     def clear(self) -> None:
         """Forget all of them."""
-        if self._changes:
-            self._changes.clear()
+        self._changes = ()
 
     def take(self) -> list[Held]:
         """All of them, which are held no longer."""
-        held = list(self._changes)
-        self._changes.clear()
+        held, self._changes = list(self._changes), ()
         return held
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pipeline.base.units import ONE_E6, parse_price_e6
 from pipeline.market.book import BookSide, OrderBook
 from pipeline.market.catalogue import TICK_SIZES
-from pipeline.market.token_book import MarketFeed
+from pipeline.market.market_feed import MarketFeed
 from pipeline.market.venue_time import time_ms
 from pipeline.market.verify import digest, fitting_price, tail_end, tail_head, trade_price_text, trade_price_texts
 from pipeline.messages.market import VenueBook
@@ -131,7 +131,7 @@ class HashProof:
             return
         prices = self.feed.trade_prices
         if text == trade_price_text(price_e6) and price_e6 not in prices and ONE_E6 - price_e6 not in prices:
-            prices.append(price_e6)
+            self.feed.keep_price(price_e6)
 
 
 def shrunk_prices(old: OrderBook, new: OrderBook) -> list[int]:

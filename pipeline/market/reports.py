@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pipeline.base.units import NS_PER_S
+from pipeline.market.market_feed import MarketFeed
 from pipeline.market.shelf import Shelf
-from pipeline.market.token_book import MarketFeed, TokenBook
+from pipeline.market.token_book import TokenBook
 from pipeline.messages import Message
 
 STATUS_EVERY_NS = NS_PER_S

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pipeline.market.budget import ResyncBudget
+from pipeline.market.market_feed import MarketFeed
 from pipeline.market.shelf import Shelf
-from pipeline.market.token_book import MarketFeed
 from pipeline.messages import Message
 from pipeline.messages.control import BookWanted
 

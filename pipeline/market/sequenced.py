@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pipeline.base.errors import BadFrame
 from pipeline.market.book import CrossedBook, OrderBook
-from pipeline.market.token_book import BookRules, MarketFeed, TokenBook
+from pipeline.market.market_feed import MarketFeed
+from pipeline.market.token_book import BookRules, TokenBook
 from pipeline.messages import Message
 from pipeline.messages.market import BookDelta, VenueBook
 from pipeline.messages.records import BookEvents
@@ -29,6 +30,8 @@ class SeqLine:
 
 class SequencedBook(TokenBook):
     """One outcome of a market on the generic stream."""
+
+    __slots__ = ("gap_before", "held", "line")
 
     def __init__(self, token_id: str, feed: MarketFeed, rules: BookRules, line: SeqLine) -> None:
         super().__init__(token_id, feed, rules)

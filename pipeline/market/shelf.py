@@ -7,8 +7,9 @@ from typing import Any
 
 from pipeline.market.catalogue import Catalogue
 from pipeline.market.hashed import HashedBook
+from pipeline.market.market_feed import MarketFeed
 from pipeline.market.sequenced import SeqLine, SequencedBook
-from pipeline.market.token_book import BookRules, MarketFeed, TokenBook
+from pipeline.market.token_book import BookRules, TokenBook
 from pipeline.messages.market import Market
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.base.units import NS_PER_MS, NS_PER_S
 from pipeline.market.book import BookSide, OrderBook, changed_prices
 from pipeline.market.catalogue import USUAL_TICK_E6, first_tick_e6
 from pipeline.market.confidence import GOOD, SHOWN, Confidence, Evidence
+from pipeline.market.market_feed import MarketFeed
 from pipeline.market.venue_time import venue_ns_of
 from pipeline.messages import Message
-from pipeline.messages.market import Basis, BookSnapshot, Level, Market, VenueBook
-from pipeline.messages.records import BookEvents, BookLevels, BookStateChanged, FeedGap, HashChecks, LevelEvent, MarketStatus
+from pipeline.messages.market import Basis, BookSnapshot, Level, VenueBook
+from pipeline.messages.records import BookEvents, BookLevels, BookStateChanged, FeedGap, HashChecks, LevelEvent
 
 NOTHING_CHANGED: tuple[tuple[Level, ...], tuple[Level, ...]] = ((), ())
 
@@ -37,60 +37,33 @@ class BookRules:
     held_limit: int = 5_000
 
 
-@dataclass
-class MarketFeed:
-    """One market's feed: its totals for MarketStatus, and the last trade price that all its tokens hash with."""
-
-    market_id: str
-    market: Market | None = None
-    last_seq: int = 0
-    updated_ns: int = 0
-    snapshots: int = 0
-    deltas: int = 0
-    trades: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    unsaid: bool = False
-    min_order_size: str | None = None
-    neg_risk: bool | None = None
-    last_trade_price: str | None = None
-    trade_prices: deque[int] = field(default_factory=lambda: deque(maxlen=8))
-    """Prices of late trades, or of earlier ones: candidates for the last trade price."""
-    active_ns: int = 0
-    """When something last happened that a trade or a change of tick size may explain; 0 is never."""
-    tokens: list[TokenBook] = field(default_factory=list)
-    wanting: list[TokenBook] = field(default_factory=list)
-    """Tokens that need a fresh book and have not been asked for yet."""
-
-    def set_market(self, market: Market) -> None:
-        """Take in what the catalogue says; what a book of the venue said of the hashed fields before stays."""
-        self.market = market
-        if market.min_order_size is not None:
-            self.min_order_size = market.min_order_size
-        if market.neg_risk is not None:
-            self.neg_risk = market.neg_risk
-
-    def note_trade(self, price_e6: int, now_ns: int) -> None:
-        """A trade at this price happened, or may have: the hash may use it from here on."""
-        if price_e6 not in self.trade_prices:
-            self.trade_prices.append(price_e6)
-        self.active_ns = now_ns
-
-    def status(self, now_ns: int) -> MarketStatus:
-        """The totals as they stand."""
-        return MarketStatus(
-            ts_ns=now_ns,
-            market=self.market_id,
-            last_seq=self.last_seq,
-            last_update_ts_ms=self.updated_ns // NS_PER_MS,
-            snapshots=self.snapshots,
-            deltas=self.deltas,
-            trades=self.trades,
-            counts=dict(self.counts),
-        )
-
-
 class TokenBook:
     """The base of a followed token. Methods return the messages to send."""
+
+    __slots__ = (
+        "_changed_asks",
+        "_changed_bids",
+        "_gap",
+        "_listed_tick",
+        "_own_tick",
+        "_published",
+        "_tick_e6",
+        "_top",
+        "awaiting",
+        "book",
+        "confidence",
+        "feed",
+        "heard_ns",
+        "needs_feed",
+        "resolved",
+        "rules",
+        "seq",
+        "snapshot_due",
+        "token_id",
+        "venue_ns",
+        "vouched_ns",
+        "wanted",
+    )
 
     def __init__(self, token_id: str, feed: MarketFeed, rules: BookRules) -> None:
         self.token_id = token_id

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from pipeline.base.errors import BadFrame
-from pipeline.base.units import ONE_E6, parse_e6
+from pipeline.base.units import ONE_E6, SIZES_KEPT, parse_e6
 
 LONGEST = 40
 """Characters of the longest number taken from outside; the venue's own are below 20."""
@@ -20,6 +20,10 @@ LATEST_MS = 2**62 // 1_000_000
 @lru_cache(maxsize=65_536)
 def number_e6(text: str) -> int:
     """Millionths of a decimal text from outside. Raises BadFrame if it is none, has more than six places or is absurdly large."""
+    return _e6_of(text)
+
+
+def _e6_of(text: str) -> int:
     if len(text) > LONGEST:
         raise BadFrame(f"{text[:LONGEST]!r}… is too long for a number")
     try:
@@ -38,10 +42,10 @@ def check_price(text: str) -> None:
         raise BadFrame(f"price {text} is outside 0 to 1")
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=SIZES_KEPT)
 def check_size(text: str) -> None:
     """Raises BadFrame unless the text is a number of shares, 0 or more."""
-    if number_e6(text) < 0:
+    if _e6_of(text) < 0:
         raise BadFrame(f"size {text} is negative")
 
 

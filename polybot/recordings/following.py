@@ -9,8 +9,9 @@ import msgspec
 from pipeline.market.carriers import Carriers
 from pipeline.market.confidence import SHOWN
 from pipeline.market.hashed import HashedBook
+from pipeline.market.market_feed import MarketFeed
 from pipeline.market.sequenced import UNKNOWN, SequencedBook
-from pipeline.market.token_book import MarketFeed, TokenBook
+from pipeline.market.token_book import TokenBook
 from pipeline.market.verify import trade_price_texts
 from pipeline.messages import Message
 from pipeline.messages.control import BookWanted

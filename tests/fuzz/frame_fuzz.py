@@ -101,7 +101,7 @@ class Target:
         for token_id in self.true:
             book = self.builder.shelf.hashed[token_id].book if token_id in self.builder.shelf.hashed else None
             if book is not None:
-                found.append((list(book.bids.texts.values()), list(book.asks.texts.values())))
+                found.append((book.bids.fragments(), book.asks.fragments()))
         return found
 
     def _hear(self, data: bytes) -> None:
@@ -153,8 +153,8 @@ class Target:
             raise Broken(f"a token that nobody follows is proved: {shown.token_id}")
         if book.hash != shown.hash or book.hash not in true.at:
             return  # a state that is too long ago, or passed within one message
-        bids = [book.bids.texts[price] for price in book.bids.prices]
-        asks = [book.asks.texts[price] for price in reversed(book.asks.prices)]
+        bids = book.bids.fragments()
+        asks = book.asks.fragments()[::-1]
         if (bids, asks) != true.at[book.hash][1:]:
             raise Broken(f"proved, and not the venue's book: {shown.token_id} under {book.hash}")
 

@@ -86,8 +86,8 @@ def _is_right_again(target: Any) -> None:
     target.open()
     for token_id, true in target.true.items():
         book = target.builder.shelf.hashed[token_id].book
-        assert [book.bids.texts[price] for price in book.bids.prices] == true.bids
-        assert [book.asks.texts[price] for price in reversed(book.asks.prices)] == true.asks
+        assert book.bids.fragments() == true.bids
+        assert book.asks.fragments()[::-1] == true.asks
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.market.book import OrderBook
 from pipeline.market.hashed import HashedBook
-from pipeline.market.token_book import BookRules, MarketFeed
+from pipeline.market.market_feed import MarketFeed
+from pipeline.market.token_book import BookRules
 from pipeline.market.verify import digest, tail_end, tail_head
 from pipeline.messages.market import BookSource, Level, Market, VenueBook, VenuePriceChange
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from pipeline.market.arbiter import Arbiter
 from pipeline.market.hashed import HashedBook
-from pipeline.market.token_book import BookRules, MarketFeed
+from pipeline.market.market_feed import MarketFeed
+from pipeline.market.token_book import BookRules
 from pipeline.messages import Message
 from pipeline.messages.market import Level, Market, VenueBook, VenuePriceChange, VenueTrade
 

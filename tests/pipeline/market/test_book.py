@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import BadFrame
 from pipeline.market.book import BookSide, CrossedBook, OrderBook, changed_prices
+from pipeline.market.verify import level_json, level_texts
 from pipeline.messages.market import BookDelta, Level, TickSizeChange, VenueBook, VenuePriceChange, VenueTrade
 from pipeline.messages.records import LevelEvent
 
@@ -206,13 +207,26 @@ def test_the_best_levels_that_are_kept_are_those_of_the_book(steps: list[tuple[b
         assert side.all_levels() == tuple(levels)
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(1, 12), st.integers(0, 3), st.booleans()), max_size=60))
+@given(
+    st.sets(st.integers(1, 12)),
+    st.lists(st.tuples(st.booleans(), st.integers(1, 12), st.integers(0, 3), st.booleans()), max_size=60),
+)
 def test_the_hashed_form_of_a_side_is_that_of_its_levels_whenever_it_is_asked_for(
+    filled: set[int],
     steps: list[tuple[bool, int, int, bool]],
 ) -> None:
-    side_of = {is_bid: BookSide(is_bid) for is_bid in (True, False)}
+    side_of, texts_of = {}, {}
+    for is_bid in (True, False):
+        texts_of[is_bid] = {price: level_json(f"{price / 1e6:.6f}", "5.0") for price in filled}
+        side_of[is_bid] = BookSide(is_bid)
+        side_of[is_bid].fill([level_texts(text) for text in texts_of[is_bid].values()], keep_text=True)
     for number, (is_bid, price, size, is_asked) in enumerate(steps):
-        side = side_of[is_bid]
-        side.put(price, size, f"{price}x{size}@{number}" if size else "")
+        side, texts = side_of[is_bid], texts_of[is_bid]
+        text = level_json(f"{price / 1e6:.6f}", f"{size}.{number}")
+        side.put(price, size, text)
+        texts.pop(price, None)
+        if size:
+            texts[price] = text
         if is_asked:
-            assert side.joined() == ",".join(side.texts[at] for at in sorted(side.sizes, reverse=not is_bid))
+            assert side.joined() == ",".join(texts[at] for at in sorted(texts, reverse=not is_bid))
+            assert side.text_levels(rising=True) == tuple(level_texts(texts[at]) for at in sorted(texts))

@@ -8,8 +8,9 @@ import pytest
 
 from pipeline.base.errors import BadFrame
 from pipeline.market.book import CrossedBook
+from pipeline.market.market_feed import MarketFeed
 from pipeline.market.sequenced import SeqLine, SequencedBook
-from pipeline.market.token_book import BookRules, MarketFeed
+from pipeline.market.token_book import BookRules
 from pipeline.messages import Message
 from pipeline.messages.market import BookDelta, BookSnapshot, BookSource, VenueBook
 from pipeline.messages.records import BookEvents, BookLevels, BookStateChanged, FeedGap
