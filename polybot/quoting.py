@@ -39,8 +39,9 @@ def traders(quoter: Strategy, session_id: str, relayer: Relayer, settings: Setti
     """The strategy engine and the executor around one quoter."""
     ttl_ns = settings.execution.command_ttl_ms * NS_PER_MS
     policy = FeedPolicy(settings.confidence)
-    executor = Executor(relayer, Limits.from_settings(settings.risk, policy), mode="fake")
-    return StrategyEngine([quoter], session_id, ttl_ns, policy), executor
+    depth = settings.book.depth
+    executor = Executor(relayer, Limits.from_settings(settings.risk, policy), mode="fake", depth=depth)
+    return StrategyEngine([quoter], session_id, ttl_ns, policy, depth=depth), executor
 
 
 def quoting(

@@ -94,8 +94,9 @@ def trade_file(
     mode: Mode = "fake" if told_mode == "fake" else "replay"
     policy = FeedPolicy(settings.confidence)
     session_id, seen = new_composition_id(), Seen()
-    engine = StrategyEngine(strategies, session_id, settings.execution.command_ttl_ms * NS_PER_MS, policy, dutch_book)
-    executor = Executor(relayer, Limits.of(settings), mode)
+    ttl_ns, depth = settings.execution.command_ttl_ms * NS_PER_MS, settings.book.depth
+    engine = StrategyEngine(strategies, session_id, ttl_ns, policy, dutch_book, depth=depth)
+    executor = Executor(relayer, Limits.of(settings), mode, depth=depth)
     # On a recording of the venue only what is followed is about tokens that are traded; a generic one is about one market.
     gateway = Gateway(
         market=market if source.venue == "generic" else "", outcome_id=outcome_id, mirror=False, strict=source.strict

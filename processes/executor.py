@@ -89,9 +89,10 @@ class Executor(Stage):
         books_wait_ns: int = 2_000 * NS_PER_MS,
         standing: Callable[[], HaltWord | None] = lambda: None,
         silence_ns: int = 0,
+        depth: int | None = None,
     ) -> None:
         self.relayer, self.mode = relayer, mode
-        self.followed = Followed()
+        self.followed = Followed(depth)
         rates = rates or RateLimits.from_settings(RateLimitsSection())
         self.desk = Dispatcher(relayer, limits, mode, self.followed, rates, batch_wait_ns, silence_ns)
         self.readiness = Readiness(books_wait_ns, relayer.is_reconciled)
@@ -103,8 +104,7 @@ class Executor(Stage):
         self._standing = standing
         self._now_ns = 0
         self._due_ns: int | None = None
-        self._is_due_known = self._is_at_rest = False
-        self._winds_up = False
+        self._is_due_known = self._is_at_rest = self._winds_up = False
         self._told_state: VenueState = "normal"
         self._told_objection = ""
 
@@ -379,6 +379,7 @@ def build(config: Config, sign: Sign | None = None, standing: Callable[[], HaltW
         books_wait_ns=settings.execution.books_wait_ms * NS_PER_MS,
         silence_ns=silence_ns_of(settings),
         standing=standing or partial(read_halt, Path(settings.bus.state_dir)),
+        depth=settings.book.depth,
     )
 
 

@@ -43,10 +43,12 @@ class StrategyEngine(Stage):
         policy: FeedPolicy = USUAL,
         dutch_book: DutchRules | None = None,
         alive_ns: int = 0,
+        depth: int | None = None,
     ) -> None:
         """``policy`` says what each state of a book's confidence allows; without ``dutch_book`` nobody looks for complete sets.
 
-        ``alive_ns``: how often the executor is told that the strategies live; 0 is never.
+        ``alive_ns``: how often the executor is told that the strategies live; 0 is never. ``depth``: how many levels a side are looked at
+        of a book that comes whole; None is all.
         """
         self.quoters = {strategy.name: QuoteDesk(strategy, session_id, ttl_ns, policy) for strategy in strategies}
         self.desks: dict[str, QuoteDesk | DutchDesk] = dict(self.quoters)
@@ -58,13 +60,15 @@ class StrategyEngine(Stage):
             quoter.beside = tuple(other for other in self.quoters.values() if other is not quoter)
         self._desks = tuple(self.desks.values())
         self._claims: frozenset[str] = frozenset()
-        self._alive_every_ns = alive_ns
+        self._alive_every_ns, self._depth = alive_ns, depth
         self._alive_ns: int | None = None
 
     def handle(self, msg: Message, now_ns: int) -> Iterable[Message]:
         """One message."""
         if type(msg) is not BookSnapshot:
             return self._told(msg, now_ns)
+        if msg.full_depth:
+            msg = msg.cut_to(self._depth)
         answers: list[Iterable[Message]] | None = None
         for desk in self._desks:
             answer = desk.on_book(msg, now_ns)
@@ -168,6 +172,7 @@ def build(config: Config, session_id: str) -> StrategyEngine:
         FeedPolicy(settings.confidence),
         dutch_book_of(settings),
         alive_every_ns(silence_ns_of(settings)),
+        settings.book.depth,
     )
 
 

@@ -249,6 +249,12 @@ class BookSnapshot(Message, frozen=True, gc=False):
             return None
         return PriceE6((self.bids[0].price_e6 + self.asks[0].price_e6) // 2)
 
+    def cut_to(self, depth: int | None) -> BookSnapshot:
+        """The same with the best ``depth`` levels a side (None: all), for who keeps it: as later ones of the token state them."""
+        if depth is None or (len(self.bids) <= depth and len(self.asks) <= depth):
+            return self
+        return msgspec.structs.replace(self, bids=self.bids[:depth], asks=self.asks[:depth])
+
     @property
     def spread_e6(self) -> int | None:
         """Best ask minus best bid; None while a side is empty."""

@@ -28,7 +28,8 @@ class Followed:
     False from when every book is stale until one of them is heard of again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, depth: int | None = None) -> None:
+        """``depth``: how many levels a side are kept of a book that comes whole; None is all."""
         self.books: dict[str, BookSnapshot] = {}
         self.seen: dict[str, Seen] = {}
         self.missing: set[str] | None = None
@@ -36,6 +37,7 @@ class Followed:
         self._markets: dict[str, Market] = {}
         self._known: dict[str, Market] = {}
         self._events: dict[str, dict[str, None]] = {}
+        self._depth = depth
         self._heard = 0
         self._stale = 0
 
@@ -52,7 +54,7 @@ class Followed:
         """A token's latest book; whether it is the first one, or under another state than the one before."""
         token_id = book.token_id
         before = self.books.get(token_id)
-        self.books[token_id] = book
+        self.books[token_id] = book.cut_to(self._depth) if book.full_depth else book
         if before is not None and before.state == book.state:
             return False
         if before is None and self.missing:

@@ -112,7 +112,7 @@ def _stages(plan: RunPlan, window: _Window, shown: Shown, loaded: Sequence[Messa
         resyncs_per_minute=settings.book.resyncs_per_minute,
         rows=False,
     )
-    engine = StrategyEngine(strategies, SESSION, ttl_ns, policy, dutch_book)
+    engine = StrategyEngine(strategies, SESSION, ttl_ns, policy, dutch_book, depth=settings.book.depth)
     executor = Executor(
         relayer,
         Limits.of(settings),
@@ -120,6 +120,7 @@ def _stages(plan: RunPlan, window: _Window, shown: Shown, loaded: Sequence[Messa
         rates=RateLimits.from_settings(settings.rate_limits),
         batch_wait_ns=settings.execution.batch_wait_ms * NS_PER_MS,
         books_wait_ns=settings.execution.books_wait_ms * NS_PER_MS,
+        depth=settings.book.depth,
     )
     playback = Playback(window.cut(given.messages() if loaded is None else loaded), shown=shown)
     lockstep = Lockstep(

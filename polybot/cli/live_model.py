@@ -28,7 +28,7 @@ TRUSTED_STATES = frozenset({"VERIFIED", "QUIET"})
 _RATE_WINDOW_NS = 3 * NS_PER_S
 
 
-@dataclass
+@dataclass(slots=True)
 class TokenRow:
     """One token as the screen shows it."""
 
@@ -36,6 +36,7 @@ class TokenRow:
     name: str
     position: int
     book: BookSnapshot | None = None
+    """Its latest book, of which the best levels are kept."""
     trades: int = 0
     our_bid_e6: int | None = None
     our_ask_e6: int | None = None
@@ -67,7 +68,7 @@ class PipelineModel:
         self.latest_ns = max(self.latest_ns, msg.ts_ns)
         match msg:
             case BookSnapshot():
-                self._token(msg.token_id).book = msg
+                self._token(msg.token_id).book = msg.cut_to(1)
             case TradePrint():
                 self._token(msg.token_id).trades += 1
             case OrderUpdate():

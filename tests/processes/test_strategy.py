@@ -127,6 +127,16 @@ def test_a_decision_says_what_was_seen_and_names_its_plan() -> None:
     assert other.decision.plan_id != first.decision.plan_id
 
 
+def test_a_book_that_comes_whole_is_looked_at_as_deep_as_the_later_ones() -> None:
+    made = StrategyEngine([quoter()], "s1", 2_000 * MS, depth=1)
+    deep = msgspec.structs.replace(book(), bids=(Level(400_000, 100 * ONE), Level(390_000, ONE)), full_depth=True)
+    for msg in (UNIVERSE, snapshot(), deep):
+        list(made.handle(msg, T))
+    seen = made.quoters[NAME].view("yes", T)
+    assert seen is not None
+    assert seen.book.bids == (Level(400_000, 100 * ONE),)
+
+
 def test_order_ids_go_on_where_the_executor_says() -> None:
     made = engine(UNIVERSE, snapshot(next_counters={NAME: 18}))
     assert [order.client_order_id for order in places(made.handle(book(), T))] == ["s1-spread_capture-18", "s1-spread_capture-19"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -18,6 +19,8 @@ Change = tuple[int, int, int, int]
 Entry = tuple[int, int, list[Change]]
 """(when we were told, the venue's time, the levels that are different since)."""
 
+_one_of_all = lru_cache(maxsize=10_000)(int)
+"""The number that stands for all numbers like it: every book has the same few prices."""
 IN_TOLD = 4
 """``told`` holds so many things of each book: when we were told, the venue's time, the changed bids and the changed asks."""
 LEAST_TOLD = 16 * IN_TOLD
@@ -99,6 +102,7 @@ class Ladder:
         self.newest, self.is_agreed = book, book.full_depth
         changes: list[Change] = []
         if book.full_depth:
+            self.newest = book.cut_to(1)
             self._replace(0, book.bids, changes)
             self._replace(1, book.asks, changes)
         else:
@@ -191,7 +195,11 @@ class Ladder:
     def _replace(self, own_side: int, levels: Sequence[Level], changes: list[Change]) -> None:
         stated = {level.price_e6 for level in levels}
         self._apply(own_side, levels, changes)
-        self._remove(own_side, [price for price in self._sizes[own_side] if price not in stated], changes)
+        sizes = self._sizes[own_side]
+        self._remove(own_side, [price for price in sizes if price not in stated], changes)
+        kept = [(_one_of_all(price), size) for price, size in sizes.items()]
+        sizes.clear()
+        sizes.update(kept)
 
     def _agree(self, own_side: int, levels: Sequence[Level], changes: list[Change]) -> None:
         """A stated top is exact down to its last level."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from pipeline.messages.market import BookSnapshot, Level, Market, Outcome, State
 from pipeline.trading.followed import Followed
 
@@ -90,3 +92,14 @@ def test_markets_that_resolve_together_are_kept_together_also_after_they_left() 
     assert [each.market_id for each in followed.event(third)] == ["c"]
     assert followed.event(market("z")) == (market("z"),)
     assert followed.market("by") is None
+
+
+def test_of_a_book_that_comes_whole_as_many_levels_are_kept_as_later_ones_state() -> None:
+    levels = tuple(Level(400_000 - 10_000 * behind, 1_000_000) for behind in range(5))
+    whole = msgspec.structs.replace(book("yes"), bids=levels, full_depth=True)
+    followed = Followed(depth=2)
+    assert followed.on_book(whole)
+    assert followed.books["yes"] == msgspec.structs.replace(whole, bids=levels[:2])
+    known = Followed()
+    known.on_book(whole)
+    assert known.books["yes"] is whole
