@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import click
+import msgspec
 
 from pipeline.base import events
 from pipeline.base.config import Config
 from pipeline.base.fault_points import reach
 from pipeline.base.log import get_logger
 from pipeline.base.private import check_state_folder
+from pipeline.base.settings import Settings
 from pipeline.base.units import NS_PER_MS
 from pipeline.bus.stage import Arrival, Stage
 from pipeline.bus.topology import WRITER
@@ -20,11 +22,12 @@ from pipeline.messages import Message
 from pipeline.messages.control import WRITER_STATE_KEY, Committed, JobDue, PersistenceState, WriterState
 from pipeline.messages.records import RunEnded, RunStarted
 from pipeline.store.buffer import RowBuffer
-from pipeline.store.commits import Commits, DatabaseUnavailable
+from pipeline.store.commits import Commits, CommitsAgain, DatabaseUnavailable, Outcome
 from pipeline.store.failures import Failure
 from pipeline.store.journal import DURABLE_KINDS, DurableRecord, append_records, last_seqs
 from pipeline.store.open import Store, claim_venue, open_store
-from pipeline.store.retention import NO_LIMIT, prune_samples
+from pipeline.store.premises import Premises, premises_of
+from pipeline.store.retention import NO_LIMIT
 from pipeline.store.runs import Run, find_run, save_run
 from processes.options import check_role_free, process_options, run_process
 
@@ -47,7 +50,7 @@ class Writer(Stage):
     when they are in it. ``retention_ms`` None never prunes. While the database cannot be written it says so (``WriterState``), tries
     again every second, and keeps at most ``max_waiting_rows`` samples; more are dropped and counted. A damaged file is not touched
     any more. Records that find no room here wait in their producer's journal. ``venue`` claims the database together with the first
-    rows, for one that was opened without.
+    rows, for one that was opened without. ``again``: what an earlier life was asked is asked again, into a file of its own.
     """
 
     role: ClassVar[str] = WRITER
@@ -61,6 +64,7 @@ class Writer(Stage):
         retention_ms: int | None = None,
         max_waiting_rows: int = 200_000,
         venue: str = "",
+        again: bool = False,
     ) -> None:
         if (commit_interval_ms is None) != (commit_rows is None):
             raise ValueError("give both commit_interval_ms and commit_rows, or None for both")
@@ -71,7 +75,9 @@ class Writer(Stage):
         self._retention_ms = retention_ms
         self._max_waiting = max_waiting_rows
         self._venue = venue
-        self._commits = Commits(store, once=self._once)
+        self._commits = (
+            CommitsAgain(store) if again else Commits(store, once=self._once, told=lambda outcome: self.notes.learned(outcome))
+        )
         self._buffer = RowBuffer()
         self._takers = self._buffer.takers
         self._runs: dict[tuple[str, str], Run] = {}
@@ -89,6 +95,13 @@ class Writer(Stage):
         self._counts = dict.fromkeys(_COUNTED, 0)
 
     # --- the stage ----------------------------------------------------------------------------------------------------
+
+    def premises(self) -> Premises:
+        with Commits(self.store).reading() as conn:
+            return premises_of(conn)
+
+    def recall(self, fact: Any) -> None:
+        self._commits.recall(msgspec.convert(fact, Outcome))
 
     def start(self, now_ns: int) -> Iterator[Message]:
         self._now_ns = now_ns
@@ -237,6 +250,7 @@ class Writer(Stage):
         if self._state == "stopped":
             return ()
         pruned = 0
+        self.notes.flush()  # what is in the database is in the log of its life as well
         try:
             with self._commits.transaction() as conn:
                 if self._venue:
@@ -247,7 +261,7 @@ class Writer(Stage):
                     self._buffer.write(conn)
                 written = {producer: append_records(conn, producer, records) for producer, records in self._durable.items()}
                 if self._prune_before_ms is not None:
-                    pruned = prune_samples(conn, self._prune_before_ms, NO_LIMIT if self._once else PRUNE_ROWS)
+                    pruned = self._commits.prune(conn, self._prune_before_ms, NO_LIMIT if self._once else PRUNE_ROWS)
                 if written:
                     reach("before-commit")
         except DatabaseUnavailable as error:
@@ -330,11 +344,15 @@ def build(config: Config) -> Writer:
     WrongDatabase or DatabaseBusy, and nothing is changed then.
     """
     db = config.settings.db
+    store = open_store(db.url, venue=config.settings.venue.name, wal=db.wal, synchronous=db.synchronous, must_write=False)
+    return stage_of(store, config.settings)
+
+
+def stage_of(store: Store, settings: Settings, *, again: bool = False) -> Writer:
+    """The writer of these settings, on a database that is open; ``again`` as in ``Writer``."""
+    db, retention_ms = settings.db, settings.ingestion.retention_ms
     return Writer(
-        open_store(db.url, venue=config.settings.venue.name, wal=db.wal, synchronous=db.synchronous, must_write=False),
-        commit_interval_ms=db.commit_interval_ms,
-        commit_rows=db.commit_rows,
-        retention_ms=config.settings.ingestion.retention_ms,
+        store, commit_interval_ms=db.commit_interval_ms, commit_rows=db.commit_rows, retention_ms=retention_ms, again=again
     )
 
 

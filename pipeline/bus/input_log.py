@@ -17,7 +17,7 @@ import threading
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -34,17 +34,17 @@ from pipeline.messages import Message
 from pipeline.messages.market import BookSnapshot, TradePrint
 from pipeline.messages.records import BookEvents, BookLevels
 
-INPUTS_MAGIC = b"polybot-inputs-1\n"
+INPUTS_MAGIC = b"polybot-inputs-2\n"
 SEGMENT_BYTES = 16 << 20
 MIN_FREE_BYTES = 1 << 30
 """With less room on the disk no further segment is begun: journals and the database need it more."""
 MARK_EVENTS = 1_000
 """After so many events the state of the stage is noted."""
 
-HEAD, SENDER, RECOVERS, SAID, MARK, END = range(6)
+HEAD, SENDER, RECOVERS, LEARNED, SAID, MARK, END = range(7)
 """Entries that are no events: who wrote the log; a sender, by its place in the row of senders; a record that the stage recovers from; what
-the stage said to the event before; its state after it; nothing follows."""
-RECOVER, CHECKPOINT, START, INPUT, TIMER, GAP, PEER, SUBSCRIBED, ANSWER, REMIND, WIND_UP, STOP = range(6, 18)
+the stage learned from outside at the event before, and said to it; its state after it; nothing follows."""
+RECOVER, CHECKPOINT, START, INPUT, TIMER, GAP, PEER, SUBSCRIBED, ANSWER, REMIND, WIND_UP, STOP = range(7, 19)
 """Events, in the words of ``Stage``."""
 
 BULK: Final[frozenset[type[Message]]] = frozenset({*STREAM["feed"].carries, BookSnapshot, TradePrint, BookEvents, BookLevels})
@@ -116,6 +116,10 @@ class InputLog:
     def _add(self, entry: bytes) -> None:
         self._events += 1
         self._parts.append(entry)
+
+    def learned(self, fact: Any) -> None:
+        """What the stage learned from outside at the event before."""
+        self._parts.append(self._encode((LEARNED, fact)))
 
     # --- what it says ----------------------------------------------------------------------------------------------
 

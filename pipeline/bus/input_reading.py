@@ -36,6 +36,7 @@ _DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {
     log.PEER: msgspec.msgpack.Decoder(tuple[int, int, PeerStarted]),
     log.SUBSCRIBED: msgspec.msgpack.Decoder(tuple[int, int, str]),
     log.ANSWER: msgspec.msgpack.Decoder(tuple[int, int, int]),
+    log.LEARNED: msgspec.msgpack.Decoder(tuple[int, Any]),
     log.SAID: msgspec.msgpack.Decoder(tuple[int, int, int, list[bytes]]),
     log.MARK: msgspec.msgpack.Decoder(tuple[int, dict[str, int], int | None, bytes]),
 }
@@ -92,12 +93,15 @@ class Mark:
 
 @dataclass(slots=True)
 class Event:
-    """One thing that a stage was asked, by its number from 1, and what followed. ``given`` is what it was asked with."""
+    """One thing that a stage was asked, by its number from 1, and what followed. ``given`` is what it was asked with, ``learned`` what it
+    came to know from outside meanwhile.
+    """
 
     number: int
     kind: int
     now_ns: int
     given: Any = None
+    learned: list[Any] = field(default_factory=list)
     said: Said | None = None
     mark: Mark | None = None
 
@@ -147,6 +151,8 @@ class LifeLog:
             found = self._decoded(entry)
             if kind == log.SAID and waiting is not None:
                 waiting.said = Said(*found[1:])
+            elif kind == log.LEARNED and waiting is not None:
+                waiting.learned.append(found[1])
             elif kind == log.MARK and waiting is not None:
                 waiting.mark = Mark(*found[1:])
             elif kind == log.SENDER:

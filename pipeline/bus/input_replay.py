@@ -150,6 +150,8 @@ class _Again:
 
     def _turn(self, event: Event) -> None:
         turns, now_ns, given = self._turns, event.now_ns, event.given
+        for fact in event.learned:
+            self.stage.recall(fact)
         match event.kind:
             case log.INPUT:
                 self.result.inputs += 1
@@ -245,11 +247,12 @@ def replay_life(
     *,
     for_decisions: bool = False,
     shown: Callable[[int], None] = lambda events: None,
+    before_doubt: Callable[[], None] = lambda: None,
 ) -> LifeResult | None:
     """Ask a stage that ``build`` makes all that a life was asked, up to the first difference. None for a log that holds nothing yet.
 
     ``for_decisions``: a strategy is asked on, up to the first decision that differs, if there is one. ``shown`` is told now and then how
-    many events are done.
+    many events are done. ``before_doubt`` is called before the last turn of a life that was killed, perhaps within it.
     """
     head = life.open()
     if head is None:
@@ -266,6 +269,8 @@ def replay_life(
         waiting = event
     else:
         if waiting is not None:
+            if not life.ended:
+                before_doubt()
             again.ask(waiting, not life.ended)
             if life.ended:
                 result.safe = len(result.durable)

@@ -99,8 +99,8 @@ class Runner:
         self.outbox = Outbox(stage.role, self.wires, self.durable, takers)
         self._local: deque[Message] = deque()
         self._log: InputLog | None = None
-        if options.input_log_path is not None and stage.role != WRITER:  # the writer's memory is the database
-            self._log = InputLog(options.input_log_path, stage, identity)
+        if options.input_log_path is not None:
+            self._log = stage.notes = InputLog(options.input_log_path, stage, identity)
             self.outbox.before_record = self._log.flush
         self._turns = Turns(stage, self.outbox.send_all, self._log)
         self._beat_mono_ns = self._heads_mono_ns = self._remind_mono_ns = 0
@@ -133,7 +133,7 @@ class Runner:
         )
         if self.stage.role == WRITER:
             own = Arrival("persist.lossy", self.identity.producer, self.identity.run_id, 0, started)
-            self.outbox.send_all(self.stage.receive(own, now_ns))
+            self._turns.take(own, now_ns)
         else:
             self.outbox.send(started)
         for thread in self._edges:

@@ -42,6 +42,26 @@ class PeerStarted(msgspec.Struct, frozen=True, gc=False):
     run_id: str
 
 
+class Notes(Protocol):
+    """Where a stage notes what cannot be told from its inputs: the log of its life, if one is kept."""
+
+    def learned(self, fact: Any) -> None:
+        """What it learned from outside while it was asked, as plain values; ``Stage.recall`` is given it when it is asked again."""
+
+    def flush(self) -> None:
+        """Have all that was noted survive kill -9: for a stage that is about to do what cannot be taken back."""
+
+
+class NoNotes:
+    """Nobody keeps a log."""
+
+    def learned(self, fact: Any) -> None:
+        """Forget it."""
+
+    def flush(self) -> None:
+        """There is nothing to keep."""
+
+
 class Stage:
     """One role. Subclasses override what they need; every method returns (or yields) the messages to send.
 
@@ -50,6 +70,8 @@ class Stage:
     """
 
     role: ClassVar[str]
+    notes: Notes = NoNotes()
+    """For a stage that owns something outside, as the writer its database; set by who runs it."""
 
     def recover(self, records: Iterable[Message]) -> None:
         """The durable records of earlier lives of this role, oldest first, from its journal. Called once, before ``start``.
@@ -70,6 +92,9 @@ class Stage:
         Asked at most once, before everything else.
         """
         return None
+
+    def recall(self, fact: Any) -> None:
+        """What was learned in the turn that is about to be asked again. Called only for a stage that notes facts."""
 
     def state(self, turn: int) -> Any:
         """What is held, as plain values, for comparison with another run of the same inputs; where all of it would be too much, a part,

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from pipeline.base.errors import Interrupted
 from pipeline.base.memory import hold_collections, settle
@@ -49,8 +50,9 @@ def command(
     transaction; the same file for the same market again writes nothing.
 
     With --verify nothing is written: every process life of a session (whose inputs were logged) goes through its stage again, and each
-    message, decision, signed order and state is compared with the original. Exit code 1: something differs, and the first difference is
-    shown with both sides. With --param that is the first decision that another setting changes.
+    message, decision, signed order and state is compared with the original, and every row with the session's database (--db-url: where
+    it is now). Exit code 1: something differs, and the first difference is shown with both sides. With --param that is the first decision
+    that another setting changes.
 
     \b
     Example:
@@ -62,7 +64,8 @@ def command(
         from polybot.cli.verifying import check_alone, verify_session
 
         check_alone([("FILE", file), ("--columns", mapping), ("--snapshots", snapshots)])
-        verify_session(run, state_dir, config_path, params, as_json)
+        named = click.get_current_context().get_parameter_source("db_url") is ParameterSource.COMMANDLINE
+        verify_session(run, state_dir, config_path, params, db_url if named else "", as_json)
         return
     if file is None or market_id is None:
         raise click.UsageError("give FILE and MARKET_ID, or --verify RUN for a session of `up`")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.base.errors import BadInput, Interrupted
-from polybot.cli.output import Cell, Progress, counted, print_json, print_table
+from polybot.cli.output import Cell, Progress, print_json, print_table
 
 if TYPE_CHECKING:
     from pipeline.bus.input_replay import LifeResult
@@ -24,21 +24,29 @@ class _Nowhere(io.StringIO):
         return len(text)
 
 
-def verify_session(run: str, state_dir: Path | None, config_path: Path | None, params: Sequence[str], as_json: bool) -> None:
-    """Print what verifying gave; ends with exit code 1 unless all is identical. Raises BadInput for a session that cannot be verified."""
+def verify_session(
+    run: str, state_dir: Path | None, config_path: Path | None, params: Sequence[str], db_url: str, as_json: bool
+) -> None:
+    """Print what verifying gave; ends with exit code 1 unless all is identical. Raises BadInput for a session that cannot be verified.
+
+    ``db_url``: where the session's database is now; "" for where its configuration has it.
+    """
     from pipeline.base.config import load_config
     from pipeline.base.log import set_up_logging
+    from pipeline.store.commits import ScratchFailed
     from polybot.verifying.session import open_session
     from polybot.verifying.verify import verify
     from polybot.verifying.words import as_json as in_json
-    from polybot.verifying.words import summary, told
+    from polybot.verifying.words import compared, summary, told
 
     folder = state_dir or Path(load_config(config_path).settings.bus.state_dir)
     session = open_session(folder, run, params)
     set_up_logging("error", _Nowhere())
     with Progress(f"verifying {session.id}", unit="events") as progress:
         try:
-            report = verify(session, lambda role, events: progress.show(events))
+            report = verify(session, lambda role, events: progress.show(events), db_url)
+        except ScratchFailed as error:
+            raise BadInput(f"{error}; TMPDIR names another place") from None
         except KeyboardInterrupt:
             raise Interrupted(f"verifying {session.id} was interrupted; nothing was changed") from None
     if as_json:
@@ -49,7 +57,7 @@ def verify_session(run: str, state_dir: Path | None, config_path: Path | None, p
         print_table(columns, rows)
         for run_id in report.empty:
             click.echo(f"{run_id} died before it noted anything")
-        click.echo(f"{counted(report.journal_records, 'record')} of the journals compared")
+        click.echo(compared(report))
         for line in told(report):
             click.echo(line)
         click.echo(summary(report))

@@ -12,21 +12,21 @@ from pipeline.base.halt_file import HaltWord
 from pipeline.base.settings import SecretsSection
 from pipeline.bus.input_reading import Head
 from pipeline.bus.stage import Stage
-from pipeline.bus.topology import BOOK_BUILDER, EXECUTOR, GATEWAY, SCHEDULER, STRATEGY
+from pipeline.bus.topology import BOOK_BUILDER, EXECUTOR, GATEWAY, SCHEDULER, STRATEGY, WRITER
 from pipeline.messages.market import Market
 from pipeline.messages.orders import PlaceOrder
 from pipeline.messages.records import OrderIntent
 from pipeline.venue.relayers import Sign
 
-VERIFIED = (SCHEDULER, GATEWAY, BOOK_BUILDER, STRATEGY, EXECUTOR)
+VERIFIED = (SCHEDULER, GATEWAY, BOOK_BUILDER, STRATEGY, EXECUTOR, WRITER)
 """The roles that are asked again, in the order in which data flows."""
 
 Intents = Mapping[str, OrderIntent]
 """The orders that a session signed, by ``client_order_id``."""
 
 
-def stage_of(config: Config, intents: Intents) -> Callable[[Head], Stage]:
-    """What makes the stage of a log's head. Edges are not made: what they said is in the log."""
+def stage_of(config: Config, intents: Intents, writer: Callable[[Head], Stage]) -> Callable[[Head], Stage]:
+    """What makes the stage of a log's head; ``writer`` makes the writer's. Edges are not made: what they said is in the log."""
 
     def build(head: Head) -> Stage:
         settings = config.settings
@@ -48,6 +48,8 @@ def stage_of(config: Config, intents: Intents) -> Callable[[Head], Stage]:
             return strategy.build(config, head.session_id)
         if head.role == EXECUTOR:
             return _executor(config, msgspec.msgpack.decode(head.premises, type=HaltWord | None), intents)
+        if head.role == WRITER:
+            return writer(head)
         raise BadInput(f"{head.run_id}: {head.role} is no role that can be verified; known are {', '.join(VERIFIED)}")
 
     return build

@@ -1,13 +1,18 @@
-"""Verifying a session: every life asked again, every answer and every record compared."""
+"""Verifying a session: every life asked again, every answer, every record and every row of the database compared."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pipeline.base.code import code_version
+from pipeline.bus.input_reading import LifeLog
 from pipeline.bus.input_replay import Divergence, LifeResult, replay_life
+from pipeline.bus.topology import WRITER
 from polybot.verifying.heard import with_original
+from polybot.verifying.scratch import Rows, Scratch
 from polybot.verifying.session import Recorded, Session, recorded
 from polybot.verifying.stages import VERIFIED, stage_of
 
@@ -24,6 +29,7 @@ class Report:
     empty: tuple[str, ...]
     journal_records: int
     faults: tuple[str, ...]
+    rows: Rows
     tried: bool = False
     """Other settings than the session's were in force."""
     other_code: bool = False
@@ -33,7 +39,8 @@ class Report:
     @property
     def is_identical(self) -> bool:
         """Nothing differs, and nothing is missing."""
-        return self.divergence is None and not self.faults
+        rows = self.rows.found
+        return self.divergence is None and not self.faults and (rows is None or rows.difference is None)
 
     @property
     def inputs(self) -> int:
@@ -44,37 +51,82 @@ class Report:
         return sum(life.decisions for life in self.lives)
 
 
-def verify(session: Session, shown: Callable[[str, int], None] = lambda role, events: None) -> Report:
-    """Ask every life of the session again. ``shown`` is told now and then whose turn it is, and how many events are done in all."""
-    journal = recorded(session)
-    build = stage_of(session.config, journal.intents)
-    results: list[LifeResult] = []
-    empty: list[str] = []
-    faults: list[str] = []
-    done = compared = 0
-    for life in session.lives:
+def verify(session: Session, shown: Callable[[str, int], None] = lambda role, events: None, db_url: str = "") -> Report:
+    """Ask every life of the session again. ``shown`` is told now and then whose turn it is, and how many events are done in all.
+
+    ``db_url``: where the database of the session is now, if not where its configuration has it.
+    """
+    with TemporaryDirectory(prefix="polybot-verify-") as folder:
+        return _Verifying(session, shown, Path(folder)).verify(db_url or session.config.settings.db.url)
+
+
+class _Verifying:
+    """One session while it is asked again; ``folder`` is for the writer's database."""
+
+    def __init__(self, session: Session, shown: Callable[[str, int], None], folder: Path) -> None:
+        self._session, self._shown = session, shown
+        self._journal = recorded(session)
+        self._scratch = Scratch(folder, session.config)
+        self._build = stage_of(session.config, self._journal.intents, self._scratch.begin)
+        self._results: list[LifeResult] = []
+        self._empty: list[str] = []
+        self._faults: list[str] = []
+        self._done = self._compared = 0
+
+    def verify(self, db_url: str) -> Report:
+        """All of it."""
+        session, results, faults = self._session, self._results, self._faults
+        for life in session.lives:
+            self._ask(life)
+        rows = self._rows(db_url)
+        faults += [*self._scratch.faults, *_without_log(session, self._journal)]
+        other_code = any(result.head.code != code_version() for result in results)
+        first = _first(results, session.tried)
+        if first is not None:
+            first = with_original(session, first)
+        return Report(
+            session.id,
+            tuple(results),
+            tuple(self._empty),
+            self._compared,
+            tuple(faults),
+            rows,
+            session.tried,
+            other_code,
+            first,
+        )
+
+    def _ask(self, life: LifeLog) -> None:
         role = life.run_id.split(".")[1]
-        before = done
-
-        def show(events: int, role: str = role, before: int = before) -> None:
-            shown(role, before + events)
-
-        result = replay_life(life, build, for_decisions=session.tried, shown=show)
+        before = self._done
+        is_writer = role == WRITER
+        result = replay_life(
+            life,
+            self._build,
+            for_decisions=self._session.tried,
+            shown=lambda events: self._shown(role, before + events),
+            before_doubt=self._scratch.before_doubt if is_writer else lambda: None,
+        )
+        if is_writer:
+            self._scratch.end()
         if result is None:
-            empty.append(life.run_id)
-            faults += life.faults
-            continue
-        done += result.inputs + result.timers
-        results.append(result)
-        faults += result.faults
+            self._empty.append(life.run_id)
+            self._faults += life.faults
+            return
+        self._done += result.inputs + result.timers
+        self._results.append(result)
+        self._faults += result.faults
         if result.divergence is None:
-            compared += _compare(result, journal, faults)
-    faults += _without_log(session, journal)
-    other_code = any(result.head.code != code_version() for result in results)
-    first = _first(results, session.tried)
-    if first is not None:
-        first = with_original(session, first)
-    return Report(session.id, tuple(results), tuple(empty), compared, tuple(faults), session.tried, other_code, first)
+            self._compared += _compare(result, self._journal, self._faults)
+
+    def _rows(self, db_url: str) -> Rows:
+        """The rows of the database, if all lives of the writer could be asked again."""
+        writers = [result for result in self._results if result.head.role == WRITER]
+        if not writers:
+            return Rows(unknown="the writer has no input log")
+        if any(result.divergence is not None or result.faults for result in writers):
+            return Rows(unknown="the writer could not be asked again to its end")
+        return self._scratch.rows(db_url, not writers[-1].ended, lambda rows: self._shown(WRITER, self._done + rows))
 
 
 def _first(results: Sequence[LifeResult], tried: bool) -> Divergence | None:

@@ -10,11 +10,17 @@ import msgspec
 from pipeline.bus import input_log as log
 from pipeline.bus.input_replay import Divergence
 from pipeline.messages import Message
+from polybot.verifying.scratch import Rows
 from polybot.verifying.verify import Report
 
 _LONG = 160
 _FIGURES = 12
 """Figures of a stage that are shown where no two sides can be compared."""
+_EXCUSES = {
+    "pruned": "pruned since then",
+    "earlier": "as an earlier session had left them",
+    "later": "changed by a later session",
+}
 
 
 def summary(report: Report) -> str:
@@ -25,7 +31,9 @@ def summary(report: Report) -> str:
         return f"{', '.join(texts)}, identical{more}"
     if report.divergence is not None:
         return f"{', '.join(texts)} up to the first difference of each life"
-    return f"{', '.join(texts)}, identical as far as the logs can be read"
+    if report.faults:
+        return f"{', '.join(texts)}, identical as far as the logs can be read"
+    return f"{', '.join(texts)}, identical, but the database holds another row"
 
 
 def told(report: Report) -> list[str]:
@@ -33,7 +41,33 @@ def told(report: Report) -> list[str]:
     lines = [] if report.divergence is None else _divergence(report.divergence)
     if report.other_code and not report.is_identical:
         lines.append("the program is not the one that the session ran: take that version to tell its changes from other causes")
-    return lines + [f"not whole: {fault}" for fault in report.faults]
+    lines += [f"not whole: {fault}" for fault in report.faults]
+    return lines + _rows_told(report.rows)
+
+
+def compared(report: Report) -> str:
+    """One line: what of the journals and of the database was compared."""
+    found = report.rows.found
+    records = f"compared: {report.journal_records:,} journal records"
+    if found is None:
+        return f"{records}; no database rows, as they are unknown: {report.rows.unknown}"
+    excused = "".join(f", {number:,} {_EXCUSES[why]}" for why, number in sorted(found.excused.items()))
+    return f"{records}, {found.same:,} database rows{excused}"
+
+
+def _rows_told(rows: Rows) -> list[str]:
+    """The first row that is another one."""
+    found = None if rows.found is None else rows.found.difference
+    if found is None:
+        return []
+    was, is_ = found.was or {}, found.is_ or {}
+    differ = [name for name in was or is_ if was.get(name) != is_.get(name)]
+    return [
+        f"first differing row: {found.table}, row {found.number:,} of the session",
+        f"  database: {_cut(repr(found.was)) if was else '(nothing)'}",
+        f"  here:     {_cut(repr(found.is_)) if is_ else '(nothing)'}",
+        *(f"    {name}: {_cut(repr(was[name]))} | {_cut(repr(is_[name]))}" for name in differ if was and is_),
+    ]
 
 
 def _divergence(found: Divergence) -> list[str]:
@@ -68,6 +102,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "inputs": report.inputs,
         "decisions": report.decisions,
         "journal_records": report.journal_records,
+        "rows": _rows_json(report.rows),
         "lives": [
             {
                 "role": life.head.role,
@@ -89,6 +124,14 @@ def as_json(report: Report) -> dict[str, Any]:
         "faults": list(report.faults),
         "divergence": None if found is None else _json_of(found),
     }
+
+
+def _rows_json(rows: Rows) -> dict[str, Any]:
+    found = rows.found
+    if found is None:
+        return {"compared": None, "unknown": rows.unknown, "difference": None}
+    difference = None if found.difference is None else found.difference._asdict()
+    return {"compared": found.same, "excused": dict(found.excused), "difference": difference}
 
 
 def _json_of(found: Divergence) -> dict[str, Any]:
