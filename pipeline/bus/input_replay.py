@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
@@ -26,6 +26,8 @@ DURABLE = frozenset(STREAM["persist.durable"].carries)
 RAISED = (ArithmeticError, AssertionError, AttributeError, LookupError, PolybotError, RuntimeError, TypeError, ValueError)
 """What a stage that meets what it never met may raise: it is told as a difference."""
 
+Named = list[tuple[str, Any]]
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -34,8 +36,8 @@ class Divergence:
     """The first place where a life is not what it was. ``event`` is what the stage was asked there.
 
     ``what`` says in words what differs; ``was`` and ``is_`` are the two messages, None for a message that is not there (or of which
-    only the hash was kept, if ``hashed``: then ``heard`` is what was said here). ``states`` are the figures of both sides that differ at
-    a mark, else those of this side alone.
+    only the hash was kept, if ``hashed``: then ``heard`` is what was said here). ``states`` are the figures of both sides that differ, if
+    ``both``, else those of this side alone.
     """
 
     role: str
@@ -48,6 +50,7 @@ class Divergence:
     hashed: bool = False
     agreed_to: int = 0
     states: tuple[tuple[str, Any, Any], ...] = ()
+    both: bool = False
     heard: tuple[Message, ...] = ()
 
     @property
@@ -204,7 +207,7 @@ class _Again:
         if mark is not None:
             found = Mark(*figures(self.stage, event.number))
             if found != mark:
-                return self._differs(event, "its state differs", states=_both(mark, found))
+                return self._differs(event, "its state differs", states=_both(_flat(mark), _flat(found)))
             result.states += 1
             self._agreed = event.number
         return None
@@ -234,11 +237,10 @@ class _Again:
         hashed: bool = False,
         states: tuple[tuple[str, Any, Any], ...] = (),
     ) -> Divergence:
-        head = self.result.head
-        if not states:
-            counts, timer_ns, held = figures(self.stage, event.number)
-            states = tuple((name, None, value) for name, value in _flat(Mark(counts, timer_ns, held)))
-        return Divergence(head.role, head.run_id, event, self.result.inputs, what, was, is_, hashed, self._agreed, states)
+        head, both = self.result.head, bool(states)
+        if not both:
+            states = tuple((name, None, value) for name, value in _flat(Mark(*figures(self.stage, event.number))))
+        return Divergence(head.role, head.run_id, event, self.result.inputs, what, was, is_, hashed, self._agreed, states, both)
 
 
 def replay_life(
@@ -279,6 +281,21 @@ def replay_life(
     return result
 
 
+def with_state_then(life: LifeLog, build: Callable[[Head], Stage], found: Divergence) -> Divergence:
+    """A difference with the states of both sides: that of the original is known by asking it again, with a stage that is as it was."""
+    head = life.open()
+    if head is None or found.both:
+        return found
+    again = _Again(head, build(head), False)
+    for event in life.events():
+        if not again.ask(event, False):
+            return found
+        if event.number == found.event.number:
+            break
+    there = _flat(Mark(*figures(again.stage, found.event.number)))
+    return replace(found, states=_both(there, [(name, value) for name, _, value in found.states]), both=True)
+
+
 def _words(was: Message | None, is_: Message | None) -> str:
     if was is None:
         return f"it said {type(is_).__name__}, which the original did not"
@@ -291,7 +308,15 @@ def _words(was: Message | None, is_: Message | None) -> str:
     )
 
 
-def _flat(mark: Mark) -> list[tuple[str, Any]]:
+def _deep(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for name, value in named:
+        if isinstance(value, dict):
+            yield from _deep((f"{name}.{key}", inner) for key, inner in value.items())
+        else:
+            yield name, value
+
+
+def _flat(mark: Mark) -> Named:
     """Everything in a mark by name."""
     held = msgspec.msgpack.decode(mark.state) if mark.state else None
     named = held.items() if isinstance(held, dict) else [("state", held)]
@@ -302,7 +327,7 @@ def _flat(mark: Mark) -> list[tuple[str, Any]]:
     ]
 
 
-def _both(was: Mark, is_: Mark) -> tuple[tuple[str, Any, Any], ...]:
-    """What of two marks differs."""
-    there, here = dict(_flat(was)), dict(_flat(is_))
+def _both(was: Named, is_: Named) -> tuple[tuple[str, Any, Any], ...]:
+    """What differs, to the innermost name."""
+    there, here = dict(_deep(was)), dict(_deep(is_))
     return tuple((name, there.get(name), here.get(name)) for name in there | here if there.get(name) != here.get(name))

@@ -33,8 +33,13 @@ class Session:
     folder: Path
     config: Config
     lives: tuple[LifeLog, ...]
-    tried: bool = False
-    """Its settings are not quite those that were in force."""
+    tried_from: Config | None = None
+    """The settings that were in force, where ``config`` has others."""
+
+    @property
+    def tried(self) -> bool:
+        """Its settings are not quite those that were in force."""
+        return self.tried_from is not None
 
     @property
     def id(self) -> str:
@@ -63,10 +68,10 @@ def open_session(state_dir: Path, run: str, params: Sequence[str] = ()) -> Sessi
         raise BadInput(
             f"{folder}: has no input logs, so nothing can be replayed; set log_inputs = true in [bus] of config/local.toml for the next run"
         )
-    config = load_config(folder / "config.json").with_values(parsed(params), "--param")
-    return Session(
-        state_dir, folder, config, tuple(sorted(known, key=lambda life: VERIFIED.index(_role(life.run_id)))), bool(params)
-    )
+    then = load_config(folder / "config.json")
+    config = then.with_values(parsed(params), "--param")
+    in_order = tuple(sorted(known, key=lambda life: VERIFIED.index(_role(life.run_id))))
+    return Session(state_dir, folder, config, in_order, then if params else None)
 
 
 def parsed(params: Sequence[str]) -> dict[str, dict[str, Any]]:

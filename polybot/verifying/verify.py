@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from pipeline.base.code import code_version
 from pipeline.bus.input_reading import LifeLog
-from pipeline.bus.input_replay import Divergence, LifeResult, replay_life
+from pipeline.bus.input_replay import Divergence, LifeResult, replay_life, with_state_then
 from pipeline.bus.topology import WRITER
 from polybot.verifying.heard import with_original
 from polybot.verifying.scratch import Rows, Scratch
@@ -83,7 +83,7 @@ class _Verifying:
         other_code = any(result.head.code != code_version() for result in results)
         first = _first(results, session.tried)
         if first is not None:
-            first = with_original(session, first)
+            first = self._with_both_sides(first)
         return Report(
             session.id,
             tuple(results),
@@ -95,6 +95,14 @@ class _Verifying:
             other_code,
             first,
         )
+
+    def _with_both_sides(self, found: Divergence) -> Divergence:
+        """The first difference with what others heard of it, and with the state of the original where its settings tell that."""
+        session = self._session
+        if session.tried_from is not None and found.role != WRITER:
+            [life] = [life for life in session.lives if life.run_id == found.run_id]
+            found = with_state_then(life, stage_of(session.tried_from, self._journal.intents, self._scratch.begin), found)
+        return with_original(session, found)
 
     def _ask(self, life: LifeLog) -> None:
         role = life.run_id.split(".")[1]

@@ -15,7 +15,7 @@ from polybot.verifying.verify import Report
 
 _LONG = 160
 _FIGURES = 12
-"""Figures of a stage that are shown where no two sides can be compared."""
+"""Figures of a stage that are shown; ``--json`` has all."""
 _EXCUSES = {
     "pruned": "pruned since then",
     "earlier": "as an earlier session had left them",
@@ -84,11 +84,15 @@ def _divergence(found: Divergence) -> list[str]:
         lines.append(f"  original: {_side(found.was, found.hashed)}")
         lines.append(f"  here:     {_side(found.is_, False)}")
         lines += [f"    {name}: {_cut(repr(was))} | {_cut(repr(is_))}" for name, was, is_ in _fields(found.was, found.is_)]
-    lines.append(f"  state: agreed up to event {found.agreed_to:,}" if found.agreed_to else "  state: not compared before")
-    compared = found.what == "its state differs"
-    for name, was, is_ in found.states if compared else found.states[-_FIGURES:]:
-        values = f"{_cut(repr(was))} | {_cut(repr(is_))}" if compared else _cut(repr(is_))
+    agreed = f"agreed up to event {found.agreed_to:,}" if found.agreed_to else "not compared before"
+    same = "; the same on both sides" if found.both and not found.states else ""
+    lines.append(f"  state: {agreed}{same}")
+    shown = found.states[:_FIGURES] if found.both else found.states[-_FIGURES:]
+    for name, was, is_ in shown:
+        values = f"{_cut(repr(was))} | {_cut(repr(is_))}" if found.both else _cut(repr(is_))
         lines.append(f"    {name}: {values}")
+    if len(found.states) > len(shown):
+        lines.append(f"    and {len(found.states) - len(shown):,} more, which --json has")
     return lines
 
 
