@@ -24,12 +24,12 @@ MERCIFUL = "[supervisor]\nmax_deaths_per_minute = 1_000\n"
 ROLES = ("executor", "strategy", "book_builder", "gateway", "scheduler", "writer")
 
 
-def test_a_session_with_two_kills_says_the_same_again_and_another_parameter_is_named(up, program, tmp_path):
+def test_a_session_with_three_kills_says_the_same_again_and_another_parameter_is_named(up, program, tmp_path):
     (tmp_path / "logged.toml").write_text(LOGGED)
     pipeline = up("--config", "logged.toml")
     pipeline.until(pipeline.trades, 30, "quotes on verified books")
-    _kill(pipeline, "strategy", "executor")
-    for role in ("strategy", "executor"):
+    _kill(pipeline, "strategy", "executor", "writer")
+    for role in ("strategy", "executor", "writer"):
         pipeline.until(lambda role=role: _lives(pipeline, role) == 2, 20, f"a log of the second {role}")
     placed = pipeline.model.placed
     pipeline.until(lambda: pipeline.model.placed > placed, 10, "orders after the kills")
@@ -39,9 +39,10 @@ def test_a_session_with_two_kills_says_the_same_again_and_another_parameter_is_n
     assert told["identical"], told
     assert told["decisions"] > 0
     assert told["journal_records"] > 0
+    assert told["rows"]["compared"] > 100, told["rows"]
     lives = [life["role"] for life in told["lives"]]
-    assert lives == ["scheduler", "gateway", "book_builder", "strategy", "strategy", "executor", "executor"]
-    assert [life["stopped"] for life in told["lives"]].count(False) == 2
+    assert lives == ["scheduler", "gateway", "book_builder", *["strategy"] * 2, *["executor"] * 2, *["writer"] * 2]
+    assert [life["stopped"] for life in told["lives"]].count(False) == 3
     other = verify(open_session(pipeline.state_dir, told["session"], ["spread_capture.size=21"])).divergence
     assert other is not None
     assert other.role == "strategy"
@@ -69,9 +70,11 @@ def test_ten_minutes_with_kills_now_and_then_say_the_same_again(up, program, tmp
     pipeline.send(signal.SIGINT)
     assert pipeline.wait(60) == 0, pipeline.said
     told = _verified(program, pipeline, seconds=600)
-    print(f"{kills} kills, {len(told['lives'])} lives: {told['inputs']:,} inputs, {told['decisions']:,} decisions")
+    compared = f"{told['inputs']:,} inputs, {told['decisions']:,} decisions, {told['rows']['compared'] or 0:,} rows"
+    print(f"{kills} kills, {len(told['lives'])} lives: {compared}")
     assert told["identical"], told
     assert told["journal_records"] > 0
+    assert told["rows"]["compared"] > 0, told["rows"]
 
 
 def _kill(pipeline, *roles: str) -> None:

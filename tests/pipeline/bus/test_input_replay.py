@@ -84,12 +84,9 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stages = [writer, *map(stage, ("executor", "strategy", "book_builder", "gateway", "scheduler"))]
         strategy, gateway = stages[2], stages[4]
         assert isinstance(gateway, Gateway)
+        logs = {one.role: inputs / f"threads.{one.role}.1.log" for one in stages if one is not writer}
         plans = [
-            (
-                one,
-                RunnerOptions(journal_path=place / f"{one.role}.journal", input_log_path=inputs / f"threads.{one.role}.1.log"),
-            )
-            for one in stages
+            (one, RunnerOptions(journal_path=place / f"{one.role}.journal", input_log_path=logs.get(one.role))) for one in stages
         ]
         playback = OnceReady(source.messages, Decimal(200))
         assert isinstance(strategy, StrategyEngine)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,11 +25,13 @@ from pipeline.bus.stage import Arrival, Identity
 from pipeline.bus.turns import Turns
 from pipeline.messages import Message
 from pipeline.messages.orders import Halt
-from pipeline.messages.records import HaltRecord
+from pipeline.messages.records import HaltRecord, RunStarted
+from pipeline.store.open import open_store
 from polybot.verifying.session import open_session, parsed, recorded
 from polybot.verifying.stages import VERIFIED, stage_of
 from polybot.verifying.verify import Report, verify
-from polybot.verifying.words import as_json, summary, told
+from polybot.verifying.words import as_json, compared, summary, told
+from processes.writer import Writer, build
 
 NAME, OLDER = "20261122-120000-1a", "20261121-120000-1a"
 EXECUTOR = f"{NAME}.executor.1"
@@ -41,7 +45,7 @@ PREMISES: dict[str, object] = {
 @pytest.fixture
 def state_dir(tmp_path: Path) -> Path:
     """A state directory with two sessions: an older one without input logs, and one in which every role was started and stopped."""
-    config = Config(Settings())
+    config = Config(Settings()).with_values({"db": {"url": f"sqlite:///{(tmp_path / 'polybot.db').as_posix()}"}}, "test")
     for name in (OLDER, NAME):
         write_effective(config, tmp_path / "runs" / name / "config.json")
     journal = JournalFiles(tmp_path / "journal" / "executor-x.journal", session_id=NAME, sync=False)
@@ -55,9 +59,13 @@ def state_dir(tmp_path: Path) -> Path:
     for role in VERIFIED:
         identity = Identity(NAME, f"{NAME}.{role}.1", role)
         premises = msgspec.msgpack.encode(PREMISES.get(role))
-        stage = stage_of(config, {})(Head(role, NAME, identity.run_id, role, "", premises))
+        stage = stage_of(config, {}, lambda head: build(config))(Head(role, NAME, identity.run_id, role, "", premises))
         log = InputLog(tmp_path / "runs" / NAME / "inputs" / f"{identity.run_id}.log", stage, identity)
+        stage.notes = log
         turns = Turns(stage, say, log)
+        if isinstance(stage, Writer):
+            started = RunStarted(ts_ns=1_000, session_id=NAME, role=role, pid=1, source="")
+            turns.take(Arrival("persist.lossy", role, identity.run_id, 0, started), 1_000)
         turns.start(1_000)
         if role == "executor":
             for number in (1, 2):
@@ -66,6 +74,8 @@ def state_dir(tmp_path: Path) -> Path:
         turns.stop(3_000)
         log.end()
         log.close()
+        if isinstance(stage, Writer):
+            stage.store.close()
     journal.close()
     return tmp_path
 
@@ -78,9 +88,9 @@ def test_a_session_says_the_same_again_and_its_journal_as_well(state_dir: Path) 
     report = verified(state_dir)
     assert report.is_identical, told(report)
     assert [life.head.role for life in report.lives] == list(VERIFIED)
-    assert report.journal_records == 3
+    assert compared(report) == "compared: 3 journal records, 1 database rows"
     assert not report.other_code
-    assert summary(report) == "2 inputs, 0 decisions, identical"
+    assert summary(report) == "3 inputs, 0 decisions, identical"
     assert told(report) == []
     assert as_json(report)["identical"] is True
 
@@ -128,9 +138,33 @@ def test_a_damaged_log_is_told_and_the_other_lives_are_compared(state_dir: Path,
     assert not any(life.faults for life in report.lives if life.head.role != "executor")
 
 
+def test_a_row_that_the_database_has_otherwise_is_told(state_dir: Path) -> None:
+    with closing(sqlite3.connect(state_dir / "polybot.db")) as conn, conn:
+        conn.execute("UPDATE runs SET pid = 2")
+    report = verified(state_dir)
+    assert not report.is_identical
+    assert report.divergence is None
+    assert told(report)[0] == "first differing row: runs, row 1 of the session"
+    assert "    pid: 2 | 1" in told(report)
+    assert summary(report) == "3 inputs, 0 decisions, identical, but the database holds another row"
+    assert as_json(report)["rows"]["difference"]["was"]["pid"] == 2
+
+
+def test_a_database_that_is_gone_or_another_one_is_told_as_unknown(state_dir: Path) -> None:
+    (state_dir / "polybot.db").rename(state_dir / "moved.db")
+    report = verified(state_dir)
+    assert report.is_identical
+    assert "there is no such file; --db-url names another one" in compared(report)
+    session = open_session(state_dir, "last")
+    assert verify(session, db_url=f"sqlite:///{state_dir / 'moved.db'}").rows.found is not None
+    with open_store(f"sqlite:///{state_dir / 'new.db'}"):
+        pass
+    assert "holds nothing of this session" in verify(session, db_url=f"sqlite:///{state_dir / 'new.db'}").rows.unknown
+
+
 def test_other_settings_that_change_no_decision_are_told_as_such(state_dir: Path) -> None:
     report = verified(state_dir, "spread_capture.edge=0.02")
-    assert summary(report) == "2 inputs, 0 decisions, identical: with these settings it decides the same"
+    assert summary(report) == "3 inputs, 0 decisions, identical: with these settings it decides the same"
 
 
 def test_a_session_is_named_by_its_beginning_or_as_the_last(state_dir: Path) -> None:
@@ -169,4 +203,4 @@ def test_signed_orders_are_said_again_without_the_key(tmp_path: Path) -> None:
     values = {"execution": {"relayer": "clob"}, "polymarket": section, "secrets": {"file": str(tmp_path / "gone.toml")}}
     config = Config(Settings()).with_values(values, "test")
     head = Head("executor", NAME, EXECUTOR, "executor", "", msgspec.msgpack.encode(None))
-    assert stage_of(config, {})(head).role == "executor"
+    assert stage_of(config, {}, lambda head: build(config))(head).role == "executor"
