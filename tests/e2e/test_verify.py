@@ -46,6 +46,7 @@ def test_a_session_with_three_kills_says_the_same_again_and_another_parameter_is
     other = verify(open_session(pipeline.state_dir, told["session"], ["spread_capture.size=21"])).divergence
     assert other is not None
     assert other.role == "strategy"
+    assert other.both
     assert isinstance(other.was, PlaceOrder)
     assert isinstance(other.is_, PlaceOrder)
     assert (other.was.size_e6, other.is_.size_e6) == (20_000_000, 21_000_000)

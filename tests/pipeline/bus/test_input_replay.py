@@ -19,7 +19,7 @@ from pipeline.bus import input_log as log
 from pipeline.bus.compose import Threads
 from pipeline.bus.input_log import FRAME, INPUTS_MAGIC
 from pipeline.bus.input_reading import AnyMessage, Head, LifeLog, lives
-from pipeline.bus.input_replay import LifeResult, replay_life
+from pipeline.bus.input_replay import LifeResult, replay_life, with_state_then
 from pipeline.bus.journal import scan
 from pipeline.bus.runner import RunnerOptions
 from pipeline.bus.stage import Stage
@@ -150,6 +150,22 @@ def test_another_parameter_is_found_at_the_first_decision_that_it_changes(sessio
     assert found.is_decision
     assert found.was != found.is_
     assert found.inputs > 0
+
+
+def test_the_states_of_both_sides_are_told_beside_a_decision_that_another_parameter_changes(session: Path) -> None:
+    life = life_of(session, "strategy")
+    found = again(life, lambda head: stage(head.role, edge="0.002"), for_decisions=True).divergence
+    assert found is not None
+    assert not found.both
+    both = with_state_then(life, lambda head: stage(head.role), found)
+    assert both.both
+    assert (both.was, both.is_, both.event) == (found.was, found.is_, found.event)
+    assert both.states
+    here = dict(found.states[-1][2])["orders"]
+    assert all(was != is_ for _, was, is_ in both.states)
+    assert any(str(is_) in str(here) for _, _, is_ in both.states)
+    same = with_state_then(life, lambda head: stage(head.role, edge="0.002"), found)
+    assert same == found, "an original that does not say its own words again tells nothing of its state"
 
 
 def test_a_changed_input_is_found_where_it_leads_to_other_words(session: Path, tmp_path: Path) -> None:
