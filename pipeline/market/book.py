@@ -245,6 +245,7 @@ class OrderBook:
         book.tick_size, book.last_trade_price = msg.tick_size, msg.last_trade_price
         book.min_order_size, book.neg_risk, book.version = msg.min_order_size, msg.neg_risk, msg.version
         if previous is not None:
+            book.token_id = previous.token_id
             if book.tick_size is None:
                 book.tick_size = previous.tick_size
             if book.last_trade_price is None:

@@ -68,8 +68,8 @@ class Shelf:
         """The feed of a market."""
         feed = self.feeds.get(market_id)
         if feed is None:
-            feed = self.feeds[market_id] = MarketFeed(market_id)
             market = self.catalogue.market(market_id)
+            feed = self.feeds[market_id] = MarketFeed(market_id if market is None else market.market_id)
             if market is not None:
                 feed.set_market(market)
         return feed

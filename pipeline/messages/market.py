@@ -282,14 +282,14 @@ class TradePrint(Message, frozen=True, gc=False):
 # --- the catalogue -------------------------------------------------------------------------------------------------
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """One of the tokens of a market: index 0 is the first outcome ("Yes")."""
 
     token_id: str
     name: str
 
 
-class FeeSchedule(msgspec.Struct, frozen=True):
+class FeeSchedule(msgspec.Struct, frozen=True, gc=False):
     """fee = shares x rate x (p x (1 - p)) ^ exponent; takers only where ``taker_only``. Rates are millionths."""
 
     rate_e6: int = 0
@@ -298,7 +298,7 @@ class FeeSchedule(msgspec.Struct, frozen=True):
     rebate_rate_e6: int = 0
 
 
-class Rewards(msgspec.Struct, frozen=True):
+class Rewards(msgspec.Struct, frozen=True, gc=False):
     """The liquidity-reward band of a market: minimum size, and the maximum distance from the mid in millionths of a dollar."""
 
     min_size_e6: int = 0
@@ -306,7 +306,7 @@ class Rewards(msgspec.Struct, frozen=True):
     daily_rate_e6: int = 0
 
 
-class Market(msgspec.Struct, frozen=True):
+class Market(msgspec.Struct, frozen=True, gc=False):
     """One binary condition with its two tokens, as the catalogue knows it.
 
     ``min_order_size`` keeps the venue's text (it is hashed); None is unknown, and so are ``neg_risk`` and ``tick_size`` when None.

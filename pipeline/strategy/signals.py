@@ -6,7 +6,7 @@ All in millionths of a dollar a share, exact integers, fed by the clock of the m
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.base.units import NS_PER_S
 from pipeline.messages.market import Side
@@ -30,7 +30,7 @@ class Signals:
     markout_e6: int = 0
     _sampled_e6: int | None = None
     _sample_ns: int = 0
-    _moves: deque[int] | None = None
+    _moves: list[int] = field(default_factory=list)
     _trades: deque[tuple[int, int, int]] | None = None
 
     def on_top(self, bid_e6: int, ask_e6: int, now_ns: int) -> int:
@@ -58,9 +58,8 @@ class Signals:
     def _sample(self, mid_e6: int, now_ns: int) -> None:
         """Once a second: the base of jumps, the move since the sample before, and the trades that are old enough."""
         if self._sampled_e6 is not None:
-            if self._moves is None:
-                self._moves = deque(maxlen=SAMPLES)
             self._moves.append(abs(mid_e6 - self._sampled_e6))
+            del self._moves[:-SAMPLES]
             self.volatility_e6 = sum(self._moves) // len(self._moves)
         self._sampled_e6 = mid_e6
         self._sample_ns = now_ns + SAMPLE_NS

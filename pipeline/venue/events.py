@@ -6,6 +6,7 @@ https://docs.polymarket.com/developers/CLOB/websocket/market-channel (seen 2026-
 
 from __future__ import annotations
 
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -234,12 +235,17 @@ def to_book(event: _Book, ts_ns: int, source: BookSource) -> VenueBook:
         source=source,
         venue_ts=event.timestamp,
         hash=event.hash,
-        tick_size=event.tick_size,
-        last_trade_price=event.last_trade_price,
-        min_order_size=event.min_order_size,
+        tick_size=_shared(event.tick_size),
+        last_trade_price=_shared(event.last_trade_price),
+        min_order_size=_shared(event.min_order_size),
         neg_risk=event.neg_risk,
-        version=event.version,
+        version=_shared(event.version),
     )
+
+
+def _shared(text: str | None) -> str | None:
+    """A text that many books have, and have for long: one object for all of them."""
+    return text if text is None else intern(text)
 
 
 def _side(levels: list[_Level]) -> tuple[TextLevel, ...]:
