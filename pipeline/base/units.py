@@ -81,6 +81,10 @@ def parse_size_e6(text: str) -> SizeE6:
     return SizeE6(value)
 
 
+same_price_e6 = lru_cache(maxsize=10_000)(int)
+"""The one number that stands for all equal ones: every book has the same few prices, and many are kept for long."""
+
+
 def nearest_e6(text: str) -> int:
     """The millionths nearest to a decimal text, halves to even: for data that went through binary floats, never for our own.
 

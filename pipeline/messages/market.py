@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from pipeline.base.units import PriceE6, SizeE6
+from pipeline.base.units import PriceE6, SizeE6, same_price_e6
 from pipeline.messages import Message
 
 TextLevel = tuple[str, str]
@@ -253,7 +253,7 @@ class BookSnapshot(Message, frozen=True, gc=False):
         """The same with the best ``depth`` levels a side (None: all), for who keeps it: as later ones of the token state them."""
         if depth is None or (len(self.bids) <= depth and len(self.asks) <= depth):
             return self
-        return msgspec.structs.replace(self, bids=self.bids[:depth], asks=self.asks[:depth])
+        return msgspec.structs.replace(self, bids=_kept(self.bids[:depth]), asks=_kept(self.asks[:depth]))
 
     @property
     def spread_e6(self) -> int | None:
@@ -261,6 +261,10 @@ class BookSnapshot(Message, frozen=True, gc=False):
         if not self.bids or not self.asks:
             return None
         return self.asks[0].price_e6 - self.bids[0].price_e6
+
+
+def _kept(levels: tuple[Level, ...]) -> tuple[Level, ...]:
+    return tuple([Level(same_price_e6(price), size) for price, size in map(msgspec.structs.astuple, levels)])
 
 
 class TradePrint(Message, frozen=True, gc=False):

@@ -95,13 +95,14 @@ def is_alive(pid: int) -> bool:
 
 
 def test_roles_get_the_session_and_its_configuration(supervised, state_dir):
-    names = "('POLYBOT_SESSION', 'POLYBOT_SUPERVISED', 'POLYBOT_CONFIG')"
+    names = "('POLYBOT_SESSION', 'POLYBOT_SUPERVISED', 'MALLOC_ARENA_MAX', 'POLYBOT_CONFIG')"
     says = f"import os, sys; print(*(os.environ[name] for name in {names}), flush=True); sys.stdin.read()"
     with supervised(command("alpha", says)) as supervisor:
         step_until(supervisor, lambda: supervised.out.getvalue())
     line = json.loads(supervised.out.getvalue().splitlines()[0])
     effective = run_folder(state_dir, "session-1") / "config.json"
-    assert line == {"role": "alpha", "event": "output", "text": f"session-1 1 {effective.resolve()}"}
+    arenas = os.environ.get("MALLOC_ARENA_MAX", "2")
+    assert line == {"role": "alpha", "event": "output", "text": f"session-1 1 {arenas} {effective.resolve()}"}
     assert json.loads(effective.read_text())["bus"]["state_dir"] == str(state_dir)
 
 

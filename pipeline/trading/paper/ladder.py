@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-from pipeline.base.units import ONE_E6
+from pipeline.base.units import ONE_E6, same_price_e6
 from pipeline.messages.market import BookSnapshot, Level, State
 from pipeline.trading.paper.order import BID
 from pipeline.trading.paper.queue import Fall
@@ -19,8 +18,6 @@ Change = tuple[int, int, int, int]
 Entry = tuple[int, int, list[Change]]
 """(when we were told, the venue's time, the levels that are different since)."""
 
-_one_of_all = lru_cache(maxsize=10_000)(int)
-"""The number that stands for all numbers like it: every book has the same few prices."""
 IN_TOLD = 4
 """``told`` holds so many things of each book: when we were told, the venue's time, the changed bids and the changed asks."""
 LEAST_TOLD = 16 * IN_TOLD
@@ -197,7 +194,7 @@ class Ladder:
         self._apply(own_side, levels, changes)
         sizes = self._sizes[own_side]
         self._remove(own_side, [price for price in sizes if price not in stated], changes)
-        kept = [(_one_of_all(price), size) for price, size in sizes.items()]
+        kept = [(same_price_e6(price), size) for price, size in sizes.items()]
         sizes.clear()
         sizes.update(kept)
 
