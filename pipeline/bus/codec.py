@@ -17,6 +17,7 @@ from pipeline.bus.stage import Arrival
 from pipeline.bus.topology import STREAM, STREAMS, Stream
 from pipeline.messages import Message
 from pipeline.messages.control import EndOfStream, StreamHead
+from pipeline.messages.market import BookSnapshot
 
 NUL = b"\0"
 PACKED = "\1"
@@ -75,6 +76,23 @@ def pack_decoder(stream: str) -> Callable[[bytes], tuple[str, str, list[tuple[in
     """What turns the part of a pack behind the NUL into producer, run, and numbers with their messages."""
     kinds = STREAM[stream].carries + PLUMBING
     return msgspec.msgpack.Decoder(tuple[str, str, list[tuple[int, Union[kinds]]]]).decode  # type: ignore[valid-type]  # noqa: UP007
+
+
+class Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How a message begins on the wire: its kind, its time and its first field."""
+
+    kind: str
+    ts_ns: int
+    first: Any = None
+
+
+LED_BY_KEY: frozenset[str] = frozenset({BookSnapshot.__name__})
+"""Kinds of state whose first field is the key, and which come in packs: where one is replaced, it need not be decoded to know it."""
+
+decode_heads: Callable[[bytes], tuple[str, str, list[tuple[int, Head]]]] = msgspec.msgpack.Decoder(
+    tuple[str, str, list[tuple[int, Head]]]
+).decode
+"""As a ``pack_decoder``, but only the heads of the messages."""
 
 
 def _envelope(stream: Stream) -> Any:

@@ -15,15 +15,14 @@ from pipeline.bus.spoken import NOBLOCK as NOBLOCK
 from pipeline.bus.spoken import Spoken
 from pipeline.bus.spoken import Subscribed as Subscribed
 from pipeline.bus.stage import Arrival, Gap, Identity, PeerStarted
-from pipeline.bus.topology import SUPERSEDED, Stream, receives, sends
+from pipeline.bus.superseding import Incoming as Incoming
+from pipeline.bus.superseding import Pack, Unread, newest
+from pipeline.bus.topology import Stream, receives, sends
 from pipeline.bus.transport import Transport
 from pipeline.messages import Message
 from pipeline.messages.control import EndOfStream, StreamHead
 
 _LINGER_MS = 1_000
-
-
-Incoming = Arrival | Gap | PeerStarted | Subscribed
 
 
 class _Heard:
@@ -164,42 +163,80 @@ class Wires:
         return found
 
     def _drain(self, heard: _Heard, at_most: int) -> list[Incoming]:
+        if heard.superseding:
+            return self._drain_state(heard, at_most)
         found: list[Incoming] = []
-        receive, decode, run_of, stream, pack_topic = heard.receive, heard.decode, heard.run_of, heard.stream, heard.pack_topic
-        name, counted = stream.name, stream.when_full != "journal"
-        numbered: Iterable[tuple[int, Any]]
+        receive = heard.receive
         try:
             while len(found) < at_most:
-                frame = receive(NOBLOCK)
-                if frame.startswith(pack_topic):
-                    producer, run_id, numbered = heard.decode_pack(frame[len(pack_topic) :])
-                else:
-                    producer, run_id, number, only = decode(frame[frame.index(codec.NUL) + 1 :])
-                    numbered = ((number, only),)
-                if run_of.get(producer) != run_id:
-                    found += self._meet(heard, producer, run_id)
-                line = heard.lines[producer]
-                for seq, message in numbered:
-                    if counted:
-                        kind = type(message)
-                        if kind is StreamHead:
-                            for topic, last in message.heads.items():
-                                found += self._overtaken(heard, producer, topic[len(name) + 1 :], last)
-                            continue
-                        if kind is not EndOfStream:
-                            key = message.key
-                            before = line.get(key)
-                            line[key] = seq
-                            if before is not None and seq != before + 1:
-                                found += self._jumped(stream, producer, key, before + 1, seq)
-                    found.append(Arrival(name, producer, run_id, seq, message))
+                self._open(heard, receive(NOBLOCK), found)
         except zmq.Again:
             pass
-        if not heard.superseding or len(found) < 2:
-            return found
-        kept = _newest(found)
+        return found
+
+    def _drain_state(self, heard: _Heard, at_most: int) -> list[Incoming]:
+        """The same where the newest of each topic is enough: of packs that have piled up nothing else is decoded."""
+        frames: list[bytes] = []
+        try:
+            while len(frames) < at_most:
+                frames.append(heard.receive(NOBLOCK))
+        except zmq.Again:
+            pass
+        found: list[Incoming | Unread] = []
+        for frame in frames:
+            if len(frames) == 1 or not self._leaf_through(heard, frame, found):
+                self._open(heard, frame, found)  # type: ignore[arg-type]
+        kept = newest(found)
         self.superseded += len(found) - len(kept)
         return kept
+
+    def _open(self, heard: _Heard, frame: bytes, found: list[Incoming]) -> None:
+        """Add what is in one frame."""
+        stream, pack_topic = heard.stream, heard.pack_topic
+        name, counted = stream.name, stream.when_full != "journal"
+        numbered: Iterable[tuple[int, Any]]
+        if frame.startswith(pack_topic):
+            producer, run_id, numbered = heard.decode_pack(frame[len(pack_topic) :])
+        else:
+            producer, run_id, number, only = heard.decode(frame[frame.index(codec.NUL) + 1 :])
+            numbered = ((number, only),)
+        if heard.run_of.get(producer) != run_id:
+            found += self._meet(heard, producer, run_id)
+        line = heard.lines[producer]
+        for seq, message in numbered:
+            if counted:
+                kind = type(message)
+                if kind is StreamHead:
+                    for topic, last in message.heads.items():
+                        found += self._overtaken(heard, producer, topic[len(name) + 1 :], last)
+                    continue
+                if kind is not EndOfStream:
+                    key = message.key
+                    before = line.get(key)
+                    line[key] = seq
+                    if before is not None and seq != before + 1:
+                        found += self._jumped(stream, producer, key, before + 1, seq)
+            found.append(Arrival(name, producer, run_id, seq, message))
+
+    def _leaf_through(self, heard: _Heard, frame: bytes, found: list[Incoming | Unread]) -> bool:
+        """Add what is in one frame without decoding it; False if it has to be."""
+        pack_topic = heard.pack_topic
+        if not frame.startswith(pack_topic):
+            return False
+        producer, run_id, numbered = codec.decode_heads(frame[len(pack_topic) :])
+        if any(head.kind not in codec.LED_BY_KEY for _, head in numbered):
+            return False
+        if heard.run_of.get(producer) != run_id:
+            found += self._meet(heard, producer, run_id)
+        line, pack = heard.lines[producer], Pack(heard.stream.name, frame, len(pack_topic))
+        for place, (seq, head) in enumerate(numbered):
+            key = head.first
+            before = line.get(key)
+            line[key] = seq
+            if before is not None and seq != before + 1:
+                found += self._jumped(heard.stream, producer, key, before + 1, seq)
+            found.append(Unread(pack, place, head.kind, key))
+        return True
 
     def _meet(self, heard: _Heard, producer: str, run_id: str) -> list[Incoming]:
         """A sender that is new, or a new run of one: its numbers start afresh."""
@@ -311,18 +348,3 @@ def _connect(socket: zmq.Socket[bytes], address: str, stream: Stream, keys: Curv
     socket.setsockopt(zmq.RECONNECT_IVL, 20)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
     socket.connect(address)
-
-
-def _newest(found: list[Incoming]) -> list[Incoming]:
-    """Leave out every state message that a later one of the same topic and kind replaces."""
-    seen: set[tuple[type[Message], str]] = set()
-    kept: list[Incoming] = []
-    for item in reversed(found):
-        if isinstance(item, Arrival) and type(item.message) in SUPERSEDED:
-            mark = (type(item.message), item.message.key)
-            if mark in seen:
-                continue
-            seen.add(mark)
-        kept.append(item)
-    kept.reverse()
-    return kept
