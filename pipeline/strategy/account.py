@@ -99,7 +99,10 @@ class Account:
 
     def leaving(self, market: str) -> tuple[OpenOrder, ...]:
         """The orders of a market whose cancel is not confirmed."""
-        return tuple(order for name, order in self._orders.get(market, {}).items() if name in self._cancelling)
+        cancelling = self._cancelling
+        if not cancelling:
+            return ()
+        return tuple([order for name, order in self._orders.get(market, {}).items() if name in cancelling])
 
     def free_e6(self, market: str, token_id: str, now_ns: int) -> int:
         """Shares of a token that are held, not offered for sale and not being merged or converted."""
@@ -107,11 +110,10 @@ class Account:
         if due_ns <= now_ns:
             self._merging.pop(token_id, None)
             merging = 0
-        offered = sum(
-            order.size_e6 - order.filled_e6
-            for order in self._orders.get(market, {}).values()
-            if order.side == "SELL" and order.token_id == token_id
-        )
+        offered = 0
+        for order in self._orders.get(market, {}).values():
+            if order.side == "SELL" and order.token_id == token_id:
+                offered += order.size_e6 - order.filled_e6
         return self.portfolio.inventory_e6(self.strategy, token_id) - offered - merging
 
     def orders(self, market: str, now_ns: int) -> tuple[OpenOrder, ...]:
@@ -119,19 +121,29 @@ class Account:
         known = self._orders.get(market)
         if not known:
             return ()
-        for name in [name for name in known if 0 < self._placing.get(name, 0) <= now_ns]:
-            # No answer, and the command has expired: it never arrived.
-            del self._placing[name]
-            self._drop(market, name)
-        for name in [name for name in known if 0 < self._cancelling.get(name, 0) <= now_ns]:
-            del self._cancelling[name]
-        return tuple(order for name, order in known.items() if name not in self._cancelling)
+        placing, cancelling = self._placing, self._cancelling
+        if placing:
+            for name in [name for name in known if 0 < placing.get(name, 0) <= now_ns]:
+                # No answer, and the command has expired: it never arrived.
+                del placing[name]
+                self._drop(market, name)
+        if not cancelling:
+            return tuple(known.values())
+        for name in [name for name in known if 0 < cancelling.get(name, 0) <= now_ns]:
+            del cancelling[name]
+        return tuple([order for name, order in known.items() if name not in cancelling])
 
     def answer_due_ns(self, market: str, now_ns: int) -> int | None:
         """When the next command of a market that has no answer is to be forgotten; None if all are answered."""
-        known = self._orders.get(market, {})
-        waiting = [names[name] for names in (self._placing, self._cancelling) for name in known if name in names]
-        return min((due for due in waiting if due > now_ns), default=None)
+        first_ns: int | None = None
+        for waiting in (self._placing, self._cancelling):
+            if not waiting:
+                continue
+            for name in self._orders.get(market, ()):
+                due_ns = waiting.get(name, 0)
+                if due_ns > now_ns and (first_ns is None or due_ns < first_ns):
+                    first_ns = due_ns
+        return first_ns
 
     def exposure_elsewhere_e6(self, market: str) -> int:
         """What positions and open orders of all other markets have at stake."""
@@ -313,11 +325,10 @@ class Account:
 
     def _expose(self, market: str) -> None:
         """Count anew what one market has at stake."""
-        stake = sum(
-            stake_e6(order.side, order.price_e6, order.size_e6 - order.filled_e6)
-            for order in self._orders.get(market, {}).values()
-            if order.side == "BUY"
-        )
+        stake = 0
+        for order in self._orders.get(market, {}).values():
+            if order.side == "BUY":
+                stake += stake_e6("BUY", order.price_e6, order.size_e6 - order.filled_e6)
         for holding in self.portfolio.in_market(market):
             stake += holding_stake_e6(holding.inventory_e6, holding.cost_e6)
         self.exposure_e6 += stake - self._exposures.pop(market, 0)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from pipeline.base.units import NS_PER_S, format_e6
 from pipeline.messages import Message
 from pipeline.messages.market import BookSnapshot, Market, MarketUniverse
-from pipeline.messages.orders import VENUE_MODES, Decision, ExecSnapshot, Fill, OrderUpdate
+from pipeline.messages.orders import VENUE_MODES, Decision, ExecSnapshot, Fill, OpenOrder, OrderUpdate
 from pipeline.messages.records import PortfolioRow
 from pipeline.strategy.account import Account
 from pipeline.strategy.base import Habits, Strategy, Targets, View, stands_still
@@ -72,7 +72,7 @@ class QuoteDesk:
             changes = Changes(cancels=self.account.orders(market_id, now_ns))
             if changes and self.account.may_command:
                 plan = self._plan(market_id, Targets(reason="market left the universe"), now_ns, len(changes))
-                yield from self._send(market_id, changes, plan, now_ns)
+                yield from self._commands(market_id, changes, plan, now_ns)
         for token_id in self._quoted:
             yield from self._evaluate(token_id, now_ns)
 
@@ -112,11 +112,12 @@ class QuoteDesk:
                 return ()
         return self._prompted(token_id, book, now_ns)
 
-    def _prompted(self, token_id: str, book: BookSnapshot, now_ns: int) -> Iterator[Message]:
+    def _prompted(self, token_id: str, book: BookSnapshot, now_ns: int) -> Sequence[Message]:
         """Decide because of a book; the decision says which frame it came with."""
         self._frame_ns = book.frame_ns
-        yield from self._evaluate(token_id, now_ns)
+        said = self._evaluate(token_id, now_ns)
         self._frame_ns = 0
+        return said
 
     def on_snapshot(self, snapshot: ExecSnapshot, now_ns: int) -> Iterator[Message]:
         """All that the executor holds."""
@@ -124,13 +125,13 @@ class QuoteDesk:
         for token_id in self._quoted:
             yield from self._evaluate(token_id, now_ns)
 
-    def on_update(self, update: OrderUpdate, now_ns: int) -> Iterator[Message]:
+    def on_update(self, update: OrderUpdate, now_ns: int) -> Sequence[Message]:
         """One of our orders changed."""
         self.account.update(update)
         token_id = self._quoted_of(update.token_id)
         if update.status == "rejected":
             self._next_quote_ns[token_id] = now_ns + REJECT_PAUSE_NS
-        yield from self._evaluate(token_id, now_ns)
+        return self._evaluate(token_id, now_ns)
 
     def on_fill(self, fill: Fill, now_ns: int) -> Iterator[Message]:
         """One of our orders traded."""
@@ -168,9 +169,10 @@ class QuoteDesk:
         """When ``wake`` wants to be called next."""
         return self._heap[0][0] if self._heap else None
 
-    def wake(self, now_ns: int) -> Iterator[Message]:
+    def wake(self, now_ns: int) -> Sequence[Message]:
         """Decide again where it was put off."""
         heap, wakes = self._heap, self._wakes
+        said: list[Message] = []
         while heap:
             due_ns, token_id = heap[0]
             if wakes.get(token_id) != due_ns:  # an earlier one came in its place
@@ -178,9 +180,10 @@ class QuoteDesk:
             elif due_ns <= now_ns:
                 heapq.heappop(heap)
                 del wakes[token_id]
-                yield from self._evaluate(token_id, now_ns)
+                said += self._evaluate(token_id, now_ns)
             else:
-                return
+                break
+        return said
 
     def portfolio_rows(self, now_ns: int) -> Iterator[Message]:
         """Every position ever traded, at its present mark."""
@@ -202,11 +205,13 @@ class QuoteDesk:
         quoted = self._quoted.get(token_id)
         if book is None or quoted is None:
             return None
+        return self._view(quoted, book, self.account.orders(quoted[0].market_id, now_ns), now_ns)
+
+    def _view(self, quoted: tuple[Market, str], book: BookSnapshot, orders: Sequence[OpenOrder], now_ns: int) -> View:
         market, complement_id = quoted
-        account = self.account
+        token_id, account = book.token_id, self.account
         inventory = account.portfolio.inventory_e6
         complement = self._books.get(complement_id)
-        orders = account.orders(market.market_id, now_ns)
         if account.mode in VENUE_MODES:
             # Only a venue displays our orders; a simulated one takes them from the books as they are.
             own = [order for desk in (self, *self.beside) for order in desk.account.displayed(market.market_id, now_ns)]
@@ -223,7 +228,7 @@ class QuoteDesk:
             inventory_e6=inventory(account.strategy, token_id),
             complement_inventory_e6=inventory(account.strategy, complement_id) if complement_id else 0,
             exposure_e6=account.exposure_elsewhere_e6(market.market_id) + self._held_e6(market.market_id),
-            orders=tuple([order for order in orders if order.token_id == token_id or order.token_id == complement_id]),
+            orders=tuple([order for order in orders if order.token_id in (token_id, complement_id)]) if orders else (),
             policy=self.policy,
             jump_e6=signals.jump_e6,
             volatility_e6=signals.volatility_e6,
@@ -234,51 +239,61 @@ class QuoteDesk:
         return self.account.free_e6(market, token_id, now_ns)
 
     def _held_e6(self, market: str) -> int:
-        return sum(max(0, holding.cost_e6) for holding in self.account.portfolio.in_market(market))
+        held_e6 = 0
+        for holding in self.account.portfolio.in_market(market):
+            if holding.cost_e6 > 0:
+                held_e6 += holding.cost_e6
+        return held_e6
 
-    def _evaluate(self, token_id: str, now_ns: int) -> Iterator[Message]:
-        if self._closed or not self.account.may_command or token_id not in self._quoted:
-            return
+    def _evaluate(self, token_id: str, now_ns: int) -> Sequence[Message]:
+        """Decide on one market, unless that is put off; what the decision takes, and what is told about it."""
+        account, quoted = self.account, self._quoted.get(token_id)
+        if quoted is None or self._closed or not account.may_command:
+            return ()
+        book = self._books.get(token_id)
+        if book is None:
+            return ()
         put_off_ns = self._next_quote_ns.get(token_id, 0)
-        market_id = self._quoted[token_id][0].market_id
-        if now_ns < put_off_ns and not self.account.orders(market_id, now_ns):
+        market_id = quoted[0].market_id
+        orders = account.orders(market_id, now_ns)
+        if now_ns < put_off_ns and not orders:
             self._wake_at(token_id, put_off_ns)
-            return
-        view = self.view(token_id, now_ns)
-        if view is None:
-            return
+            return ()
+        view = self._view(quoted, book, orders, now_ns)
         refused = self._refusal(token_id, view)
         if not refused and now_ns < put_off_ns:
             self._wake_at(token_id, put_off_ns)
-            return
+            return ()
         targets = Targets(reason=refused) if refused else self.strategy.decide(view)
         self._decided_ns[token_id] = now_ns
         tick = view.book.tick_size_e6
-        kept_still = bool(refused) and (stands_still(view) or not POSSIBLE[self.account.venue_state])
+        kept_still = bool(refused) and (stands_still(view) or not POSSIBLE[account.venue_state])
         wanted = (
             Changes() if kept_still else diff_quotes(targets.quotes, view.orders, self.strategy.min_change_ticks * tick, tick)
         )
-        leaving = self.account.leaving(market_id)
-        free = partial(self._free_e6, market_id, now_ns) if self.account.sells_only_what_is_held else None
-        paced = pace(token_id, wanted, view.orders, leaving, self.habits.min_quote_lifetime_ns, now_ns, free)
-        changes = paced.changes
+        said: Sequence[Message] = ()
+        if wanted:
+            free = partial(self._free_e6, market_id, now_ns) if account.sells_only_what_is_held else None
+            leaving = account.leaving(market_id)
+            wanted, later_ns = pace(token_id, wanted, view.orders, leaving, self.habits.min_quote_lifetime_ns, now_ns, free)
+            if later_ns:
+                self._wake_at(token_id, later_ns)
         standing = "" if targets.quotes else targets.reason
         told = self._standing.get(token_id) != standing
-        if changes or told:
-            plan = self._plan(seen_by(view, targets), targets, now_ns, len(changes))
-            if changes:
+        if wanted or told:
+            plan = self._plan(seen_by(view, targets), targets, now_ns, len(wanted))
+            if wanted:
                 self._next_quote_ns[token_id] = now_ns + self.strategy.min_requote_interval_ns
-                yield from self._send(market_id, changes, plan, now_ns)
+                said = self._commands(market_id, wanted, plan, now_ns)
             if told:
                 self._standing[token_id] = standing
-                yield opportunity(view.market, targets, plan, now_ns)
-        if paced.later_ns:
-            self._wake_at(token_id, paced.later_ns)
+                said = [*said, opportunity(view.market, targets, plan, now_ns)]
         if targets.quotes:
             self._wake_at(token_id, heard_ns(view.book) + self.strategy.max_book_age_ns + 1)
-        answer_due_ns = self.account.answer_due_ns(market_id, now_ns)
+        answer_due_ns = account.answer_due_ns(market_id, now_ns)
         if answer_due_ns is not None:
             self._wake_at(token_id, answer_due_ns)
+        return said
 
     def _refusal(self, token_id: str, view: View) -> str:
         """Why nothing may rest, from the desk's own point of view first."""
@@ -319,13 +334,12 @@ class QuoteDesk:
             frame_ns=self._frame_ns,
         )
 
-    def _send(self, market: str, changes: Changes, decision: Decision, now_ns: int) -> Iterator[Message]:
+    def _commands(self, market: str, changes: Changes, decision: Decision, now_ns: int) -> list[Message]:
         """The commands of one decision, cancels first."""
         self.decisions += 1
-        for order in changes.cancels:
-            yield self.account.cancel(order, decision, now_ns)
-        for quote in changes.places:
-            yield self.account.place(quote, market, decision, now_ns)
+        said: list[Message] = [self.account.cancel(order, decision, now_ns) for order in changes.cancels]
+        said += [self.account.place(quote, market, decision, now_ns) for quote in changes.places]
+        return said
 
     # --- inside ----------------------------------------------------------------------------------------------------
 

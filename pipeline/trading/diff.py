@@ -43,20 +43,24 @@ def diff_quotes(wanted: Sequence[Quote], orders: Sequence[OpenOrder], tolerance_
         return Changes(places=tuple(wanted))
     pairs = []
     for at, quote in enumerate(wanted):
+        token_id, side, price_e6, size_e6 = quote.token_id, quote.side, quote.price_e6, quote.size_e6
         for index, order in enumerate(orders):
-            if order.token_id != quote.token_id or order.side != quote.side or (tick_e6 and order.price_e6 % tick_e6):
+            if order.token_id != token_id or order.side != side or (tick_e6 and order.price_e6 % tick_e6):
                 continue
-            distance = abs(order.price_e6 - quote.price_e6)
+            distance = abs(order.price_e6 - price_e6)
             remaining = order.size_e6 - order.filled_e6
-            if (distance < tolerance_e6 or not distance) and remaining <= quote.size_e6 <= 2 * remaining:
-                pairs.append((distance, quote.size_e6 - remaining, order.placed_ns, index, at))
+            if (distance < tolerance_e6 or not distance) and remaining <= size_e6 <= 2 * remaining:
+                pairs.append((distance, size_e6 - remaining, order.placed_ns, index, at))
+    pairs.sort()
     served: set[int] = set()
     kept: set[int] = set()
-    for _, _, _, index, at in sorted(pairs):
+    for _, _, _, index, at in pairs:
         if at not in served and index not in kept:
             served.add(at)
             kept.add(index)
+    if len(kept) == len(orders) and len(served) == len(wanted):
+        return Changes()
     return Changes(
-        cancels=tuple(order for index, order in enumerate(orders) if index not in kept),
-        places=tuple(quote for at, quote in enumerate(wanted) if at not in served),
+        cancels=tuple([order for index, order in enumerate(orders) if index not in kept]),
+        places=tuple([quote for at, quote in enumerate(wanted) if at not in served]),
     )

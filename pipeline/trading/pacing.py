@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.base.units import ONE_E6
 from pipeline.messages.market import Side
@@ -11,8 +11,7 @@ from pipeline.messages.orders import Fill, OpenOrder
 from pipeline.trading.diff import Changes, Quote
 
 
-@dataclass(frozen=True, slots=True)
-class Paced:
+class Paced(NamedTuple):
     """The changes that may be made at once; ``later_ns`` is when the others may be, 0 if none wait for time."""
 
     changes: Changes
@@ -43,32 +42,39 @@ def pace(
     """
     if not changes:
         return Paced(changes)
-    replaced = {in_terms_of(token_id, quote)[0] for quote in changes.places}
-    young = [
-        order
-        for order in changes.cancels
-        if order.placed_ns + min_lifetime_ns > now_ns and in_terms_of(token_id, order)[0] in replaced
-    ]
+    wanted = [(quote, *in_terms_of(token_id, quote)) for quote in changes.places]
+    young = _young(token_id, changes.cancels, {side for _, side, _ in wanted}, now_ns - min_lifetime_ns)
     held = {in_terms_of(token_id, order)[0] for order in young}
-    cancels = tuple(order for order in changes.cancels if order not in young)
-    gone = {order.client_order_id for order in cancels}
-    standing = [order for order in orders if order.client_order_id not in gone]
-    in_the_way = [in_terms_of(token_id, order) for order in (*standing, *leaving, *cancels)]
+    cancels = tuple([order for order in changes.cancels if order not in young]) if young else changes.cancels
+    going = (*leaving, *cancels)
+    # What is to be cancelled is in the way until it is gone, like everything else that is open.
+    in_the_way = [in_terms_of(token_id, order) for order in (*orders, *going)]
     places: list[Quote] = []
-    for quote in changes.places:
-        side, price = in_terms_of(token_id, quote)
-        if side in held or any(_meets(side, price, *other) for other in in_the_way):
+    for quote, side, price in wanted:
+        if side in held or _meets(side, price, in_the_way):
             continue
-        going = any(order.side == "SELL" == quote.side and order.token_id == quote.token_id for order in (*leaving, *cancels))
-        if going and free_e6 is not None and quote.size_e6 > free_e6(quote.token_id):
+        if free_e6 is not None and _sells_what_goes(quote, going) and quote.size_e6 > free_e6(quote.token_id):
             continue
         places.append(quote)
         in_the_way.append((side, price))
-    later_ns = min((order.placed_ns + min_lifetime_ns for order in young), default=0)
+    later_ns = min([order.placed_ns + min_lifetime_ns for order in young]) if young else 0
     return Paced(Changes(cancels, tuple(places)), later_ns)
 
 
-def _meets(side: Side, price_e6: int, other_side: Side, other_price_e6: int) -> bool:
-    if side == other_side:
+def _young(token_id: str, cancels: Sequence[OpenOrder], replaced: set[Side], since_ns: int) -> list[OpenOrder]:
+    """Of the orders to be cancelled those that were placed after ``since_ns``, on a side that is not given up."""
+    return [order for order in cancels if order.placed_ns > since_ns and in_terms_of(token_id, order)[0] in replaced]
+
+
+def _sells_what_goes(quote: Quote, going: Sequence[OpenOrder]) -> bool:
+    """It sells a token of which an order that goes holds shares for sale."""
+    if quote.side != "SELL":
         return False
-    return price_e6 >= other_price_e6 if side == "BUY" else price_e6 <= other_price_e6
+    return any(order.side == "SELL" and order.token_id == quote.token_id for order in going)
+
+
+def _meets(side: Side, price_e6: int, others: Sequence[tuple[Side, int]]) -> bool:
+    for other_side, other_e6 in others:
+        if side != other_side and (price_e6 >= other_e6 if side == "BUY" else price_e6 <= other_e6):
+            return True
+    return False
