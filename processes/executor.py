@@ -333,10 +333,20 @@ class Executor(Stage):
         if unknown:
             yield self.snapshot(now_ns)
 
-    def _news(self, now_ns: int) -> Iterator[Message]:
+    def _news(self, now_ns: int) -> Iterable[Message]:
         """A snapshot, if commands are taken from here on, or the venue's state is another one."""
         venue = self.desk.venue
         venue.on_link(self.followed.link_up)
+        if not self.readiness.accepts or self.persistence.objection != self._told_objection:
+            return self._changed(now_ns)
+        self._is_due_known, self._is_at_rest = False, True
+        if venue.state == self._told_state:
+            return NOTHING
+        self._told_state = venue.state
+        return (self.snapshot(now_ns),)
+
+    def _changed(self, now_ns: int) -> Iterator[Message]:
+        """What is to be said while commands are not taken, or where what is recorded is stored no more, or again."""
         if self.persistence.objection != self._told_objection:
             yield from self._objected(now_ns)
         if self.relayer.is_reconciled:
@@ -345,9 +355,9 @@ class Executor(Stage):
         self._is_due_known, self._is_at_rest = False, self.readiness.due_ns is None
         if accepts:
             self.desk.silence.begin({order.strategy for order in self.ledger.open.values()}, now_ns)
-        elif venue.state == self._told_state:
+        elif self.desk.venue.state == self._told_state:
             return
-        self._told_state = venue.state
+        self._told_state = self.desk.venue.state
         yield self.snapshot(now_ns)
 
     def _objected(self, now_ns: int) -> Iterator[Message]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, ClassVar
 
 import click
@@ -76,10 +77,11 @@ class StrategyEngine(Stage):
                 answers = [*(answers or ()), answer]
         return () if answers is None else self._settled(answers, now_ns)
 
-    def _told(self, msg: Message, now_ns: int) -> Iterator[Message]:
+    def _told(self, msg: Message, now_ns: int) -> Iterable[Message]:
         if self.dutch is not None and isinstance(msg, OrderUpdate):
             # The cash is the account's: it changes with the orders of any strategy.
             self.dutch.account.free_cash_e6 = msg.free_cash_e6
+        answers: list[Iterable[Message]]
         match msg:
             case OrderUpdate() if msg.strategy in self.desks:
                 answers = [self.desks[msg.strategy].on_update(msg, now_ns)]
@@ -97,13 +99,23 @@ class StrategyEngine(Stage):
             case JobDue(job="snapshot"):
                 answers = [desk.portfolio_rows(now_ns) for desk in self._desks]
             case _:
-                return
-        yield from self._settled(answers, now_ns)
+                return ()
+        if self.dutch is None:
+            return self._settled(answers, now_ns)
+        return chain(self._settled(answers, now_ns), self._poked(now_ns))
+
+    def _poked(self, now_ns: int) -> Iterator[Message]:
+        """The Dutch Book desk looks again at what it waits for, as our quotes may have gone."""
         if self.dutch is not None and self._claims:
             yield from self._settled([self.dutch.poke(now_ns)], now_ns)
 
-    def _settled(self, answers: Iterable[Iterable[Message]], now_ns: int) -> Iterator[Message]:
+    def _settled(self, answers: Sequence[Iterable[Message]], now_ns: int) -> Iterable[Message]:
         """All answers; then, if the Dutch Book desk claims other markets than before, the quoters leave them or come back."""
+        if self.dutch is None:
+            return answers[0] if len(answers) == 1 else chain.from_iterable(answers)
+        return self._with_claims(answers, now_ns)
+
+    def _with_claims(self, answers: Sequence[Iterable[Message]], now_ns: int) -> Iterator[Message]:
         for answer in answers:
             yield from answer
         if self.dutch is not None and self.dutch.claims is not self._claims:

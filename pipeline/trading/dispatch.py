@@ -200,11 +200,14 @@ class Dispatcher:
 
     # --- time ------------------------------------------------------------------------------------------------------
 
-    def flush(self, now_ns: int) -> Iterator[Message]:
+    def flush(self, now_ns: int) -> Iterable[Message]:
         """Send what may leave by now: whole batches of orders, then cancels."""
+        return self._flushed(now_ns) if len(self.orders) or len(self.cancels) else ()
+
+    def _flushed(self, now_ns: int) -> Iterator[Message]:
         while batch := self.orders.take_due(MAX_BATCH, now_ns):
             yield from self._leave(batch, now_ns)
-        if not self.venue.allows("cancel"):
+        if not len(self.cancels) or not self.venue.allows("cancel"):
             return
         for name in self.cancels.take_due(now_ns):
             order = self.ledger.order(name)
@@ -226,13 +229,17 @@ class Dispatcher:
     def next_ns(self) -> int | None:
         """When ``tick`` wants to be called; None: nothing waits for time."""
         cancels_ns = self.cancels.next_ns() if len(self.cancels) and self.venue.allows("cancel") else None
-        waits_ns = earliest(self.orders.next_ns(), cancels_ns, self.venue.next_ns(), self.plans.next_deadline_ns())
-        return earliest(waits_ns, self.silence.next_ns())
+        return earliest(
+            self.orders.next_ns(), cancels_ns, self.venue.next_ns(), self.plans.next_deadline_ns(), self.silence.next_ns()
+        )
 
     # --- what the relayer says -------------------------------------------------------------------------------------
 
-    def apply(self, said: Iterable[Message], now_ns: int) -> Iterator[Message]:
+    def apply(self, said: Iterable[Message], now_ns: int) -> Iterable[Message]:
         """What the relayer says, entered everywhere; then the plans that it answered. Its records and requests are passed on."""
+        return () if said == () else self._applied(said, now_ns)
+
+    def _applied(self, said: Iterable[Message], now_ns: int) -> Iterator[Message]:
         told = False
         for msg in said:
             if isinstance(msg, RelayerEvent):

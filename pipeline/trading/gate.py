@@ -32,10 +32,9 @@ class Gate:
         ledger, token_id = self._ledger, asked.token_id
         ledger.release(now_ns)
         market = self._followed.market(token_id)
-        trading = [order for order in ledger.may_trade(asked.market) if order.token_id == token_id]
-        doubtful = [record for record in ledger.unconfirmed(asked.market) if record.token_id == token_id]
         free_e6 = ledger.free_e6(asked.decision.strategy, token_id, asked.market)
         ends = asked.side == "SELL" and asked.size_e6 <= free_e6
+        inventory_e6, buying_e6, selling_e6 = self._shares_e6(token_id, asked.market)
         before, after = (0, 0), (0, 0)
         if market is not None and asked.price_e6 > 0 and asked.size_e6 > 0:
             before, after = self._losses_e6(market, asked)
@@ -51,12 +50,9 @@ class Gate:
             halted=halted,
             venue_state=self._venue.state,
             starts=not ends and not ledger.has_begun(asked.decision.plan_id),
-            inventory_e6=sum(held.inventory_e6 for held in ledger.portfolio.in_market(asked.market) if held.token_id == token_id),
-            # A sale that fails gives its shares back, a purchase that fails takes them away again.
-            buying_e6=sum(order.remaining_e6 for order in trading if order.side == "BUY")
-            + sum(record.size_e6 for record in doubtful if record.side == "SELL"),
-            selling_e6=sum(order.remaining_e6 for order in trading if order.side == "SELL")
-            + sum(record.size_e6 for record in doubtful if record.side == "BUY"),
+            inventory_e6=inventory_e6,
+            buying_e6=buying_e6,
+            selling_e6=selling_e6,
             market_loss_e6=(before[0], after[0]),
             event_loss_e6=(before[1], after[1]),
             day_e6=self.day_e6(now_ns),
@@ -74,17 +70,41 @@ class Gate:
                 unrealised += holding.unrealised_e6(self._followed.mid_e6(holding.token_id)) or 0
         return self._ledger.day.result_e6(now_ns) + min(0, unrealised)
 
+    def _shares_e6(self, token_id: str, market_id: str) -> tuple[int, int, int]:
+        """The shares of a token that are held, that may yet come, and that may yet go."""
+        ledger = self._ledger
+        held = coming = going = 0
+        for holding in ledger.portfolio.in_market(market_id):
+            if holding.token_id == token_id:
+                held += holding.inventory_e6
+        for order in ledger.may_trade(market_id):
+            if order.token_id == token_id:
+                if order.side == "BUY":
+                    coming += order.remaining_e6
+                else:
+                    going += order.remaining_e6
+        for record in ledger.unconfirmed(market_id):
+            # A sale that fails gives its shares back, a purchase that fails takes them away again.
+            if record.token_id == token_id:
+                if record.side == "SELL":
+                    coming += record.size_e6
+                else:
+                    going += record.size_e6
+        return held, coming, going
+
     def _losses_e6(self, market: Market, asked: PlaceOrder) -> tuple[tuple[int, int], tuple[int, int]]:
         """The worst loss of (the market, its event), what was realised included, without this order and with it."""
-        group = self._followed.event(market)
-        others = [self._values_e6(other) for other in group if other.market_id != market.market_id]
-        exclusive = bool(market.neg_risk) and bool(market.neg_risk_market_id)
         without = self._values_e6(market)
         order = (asked.token_id, asked.side, asked.price_e6, asked.size_e6, self._ledger.fee_e6(asked, asked.size_e6))
         with_it = [value + more for value, more in zip(without, market_values_e6(market, (), (order,)), strict=True)]
+        before, after = market_loss_e6(without), market_loss_e6(with_it)
+        others = [self._values_e6(other) for other in self._followed.event(market) if other.market_id != market.market_id]
+        if not others:
+            return (before, before), (after, after)
+        exclusive = bool(market.neg_risk) and bool(market.neg_risk_market_id)
         return (
-            (market_loss_e6(without), event_loss_e6([without, *others], exclusive)),
-            (market_loss_e6(with_it), event_loss_e6([with_it, *others], exclusive)),
+            (before, event_loss_e6([without, *others], exclusive)),
+            (after, event_loss_e6([with_it, *others], exclusive)),
         )
 
     def _values_e6(self, market: Market) -> tuple[int, ...]:

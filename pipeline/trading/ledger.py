@@ -105,7 +105,10 @@ class Ledger:
         """Cash that nothing may still cost; None where it is not ours to count."""
         if self.starting_cash_e6 is None:
             return None
-        return self.starting_cash_e6 + sum(holding.cash_e6 for holding in self.portfolio) - self.reserves.cash_e6
+        cash_e6 = self.starting_cash_e6 - self.reserves.cash_e6
+        for holding in self.portfolio:
+            cash_e6 += holding.cash_e6
+        return cash_e6
 
     def fee_e6(self, order: Order | PlaceOrder, size_e6: int) -> int:
         """The most that trading so many shares of an order may be charged: at its limit, as a taker unless it is post-only."""
@@ -114,11 +117,10 @@ class Ledger:
 
     def free_e6(self, strategy: str, token_id: str, market: str) -> int:
         """Shares that a strategy holds of a token and has not offered for sale yet."""
-        offered = sum(
-            order.remaining_e6
-            for order in self.may_trade(market)
-            if order.side == "SELL" and order.token_id == token_id and order.strategy == strategy
-        )
+        offered = 0
+        for order in self.may_trade(market):
+            if order.side == "SELL" and order.token_id == token_id and order.strategy == strategy:
+                offered += order.remaining_e6
         return self.portfolio.inventory_e6(strategy, token_id) - offered
 
     def shown(self) -> tuple[OpenOrder, ...]:
@@ -179,6 +181,8 @@ class Ledger:
 
     def release(self, now_ns: int) -> None:
         """Count no longer the ended orders of which no late trade is to be expected any more."""
+        if not self._late:
+            return
         for name in [name for name, (until_ns, _) in self._late.items() if until_ns <= now_ns]:
             del self._late[name]
             self._let_go(name)
@@ -199,7 +203,6 @@ class Ledger:
         if order is None:
             self.ignored += 1
             return
-        before = (order.status, order.reason, order.venue_order_id)
         if event.kind == "filled":
             yield from self._filled(order, event, now_ns)
         elif event.kind == "trade_updated":
@@ -207,6 +210,7 @@ class Ledger:
         elif event.kind == "concluded":
             self._conclude(order)
         elif event.kind in ORDER_EVENTS:
+            before = (order.status, order.reason, order.venue_order_id)
             if not order.on(ORDER_EVENTS[event.kind], event.reason):
                 self.ignored += 1
                 return

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from pipeline.base.settings import RiskSection, Settings
 from pipeline.base.units import NS_PER_MS, ONE_E6, e6_of_decimal
 from pipeline.messages.market import BookSnapshot, Market
@@ -65,8 +67,7 @@ class Limits:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """What the checks may know of the account, the market and the venue. Money and shares in millionths.
 
     ``book`` is the asked token's, or the other outcome's seen from this side; None if neither is known. ``starts``: the order belongs

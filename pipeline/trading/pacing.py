@@ -74,7 +74,6 @@ def _sells_what_goes(quote: Quote, going: Sequence[OpenOrder]) -> bool:
 
 
 def _meets(side: Side, price_e6: int, others: Sequence[tuple[Side, int]]) -> bool:
-    for other_side, other_e6 in others:
-        if side != other_side and (price_e6 >= other_e6 if side == "BUY" else price_e6 <= other_e6):
-            return True
-    return False
+    if side == "BUY":
+        return any(other == "SELL" and price_e6 >= other_e6 for other, other_e6 in others)
+    return any(other == "BUY" and price_e6 <= other_e6 for other, other_e6 in others)

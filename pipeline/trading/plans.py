@@ -7,9 +7,11 @@ answer to the answer.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from pipeline.base.units import NS_PER_MS, NS_PER_S, format_e6
 from pipeline.messages.orders import CancelAll, CancelOrder, ConvertSet, Decision, MergePair, Mode, PlaceOrder, PlanEnded
@@ -19,7 +21,7 @@ Command = PlaceOrder | CancelOrder | CancelAll | MergePair | ConvertSet
 AckKey = tuple[str, str]
 """(action, client order id): a cancel and a placement of one order are answered apart. For CancelAll the id is empty."""
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_encoder = msgspec.json.Encoder()
 REFUSALS = frozenset({"rejected", "refused"})
 OPEN_PLAN_NS = 60 * NS_PER_S
 """How long after its last command a plan of several steps is waited for: whoever carried it out is gone then."""
@@ -65,7 +67,9 @@ class PlanLog:
         grace_ns = 0 if decision.intents else OPEN_PLAN_NS
         plan.deadline_ns = max(plan.deadline_ns, command.expires_ns + grace_ns)
         plan.market = plan.market or market
-        plan.intents.append(described(command) | {"after_ms": _ms(now_ns - decision.decided_ns)})
+        intent = described(command)
+        intent["after_ms"] = _ms(now_ns - decision.decided_ns)
+        plan.intents.append(intent)
         plan.waiting.add(key)
         self._plan_of[key] = decision.plan_id
         return key
@@ -115,22 +119,21 @@ class PlanLog:
             ack["reason"] = reason
         plan.acks.append(ack)
 
-    def closed(self, now_ns: int, everything: bool = False) -> Iterator[AuditRecord]:
+    def closed(self, now_ns: int, everything: bool = False) -> Iterable[AuditRecord]:
         """The records of the plans that are answered or over their deadline (or of all); they are open no longer."""
         if not self._open:
-            return
+            return ()
         done = [plan_id for plan_id, plan in self._open.items() if everything or plan.is_answered or now_ns >= plan.deadline_ns]
-        for plan_id in done:
-            plan = self._open.pop(plan_id)
-            for key in plan.waiting:
-                self._plan_of.pop(key, None)
-            yield self._record(plan, now_ns)
+        return [self._close(plan_id, now_ns) for plan_id in done] if done else ()
 
     def next_deadline_ns(self) -> int | None:
         """When the next open plan runs out of time."""
         return min([plan.deadline_ns for plan in self._open.values()]) if self._open else None
 
-    def _record(self, plan: OpenPlan, now_ns: int) -> AuditRecord:
+    def _close(self, plan_id: str, now_ns: int) -> AuditRecord:
+        plan = self._open.pop(plan_id)
+        for key in plan.waiting:
+            self._plan_of.pop(key, None)
         decision, ended = plan.decision, plan.ended
         if ended is not None:
             told = {"action": "end", "status": ended.outcome, "after_ms": _ms(ended.ts_ns - decision.decided_ns)}
@@ -212,4 +215,4 @@ def _ms(duration_ns: int) -> int:
 
 
 def _json(values: list[dict[str, Any]]) -> str:
-    return _encode(values)
+    return _encoder.encode(values).decode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from pipeline.messages import Message
 from pipeline.messages.edges import RefusalCode, RelayerEvent
@@ -33,13 +33,13 @@ class Replies:
         self._venue, self._errors, self._counts = venue, errors, counts
         self._unanswered: list[RelayerEvent] = []
 
-    def enter(self, event: RelayerEvent, now_ns: int) -> Iterator[Message]:
+    def enter(self, event: RelayerEvent, now_ns: int) -> Iterable[Message]:
         """One event: what it tells about the venue, and what is to be recorded and said of its order."""
         order = self._ledger.order(event.client_order_id)
         if order is not None:
             self._learn(event, order, now_ns)
         self._unanswered.append(event)
-        yield from self._ledger.on_event(event, now_ns)
+        return self._ledger.on_event(event, now_ns)
 
     def answer(self, now_ns: int) -> None:
         """Answer the commands that waited for what was entered."""

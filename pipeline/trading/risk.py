@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from pipeline.base.units import ONE_E6, complement_e6, format_e6, notional_ceil_e6, parse_e6
+from pipeline.base.units import ONE_E6, complement_e6, format_e6, notional_ceil_e6, parse_size_e6
 from pipeline.messages.market import Side
 from pipeline.messages.orders import VENUE_MODES, PlaceOrder
 from pipeline.trading.limits import Limits as Limits
@@ -69,7 +69,7 @@ def check_market(asked: PlaceOrder, situation: Situation, limits: Limits) -> str
     reason = market_refusal(market)
     if reason:
         return reason
-    if market.min_order_size and asked.size_e6 < parse_e6(market.min_order_size):
+    if market.min_order_size and asked.size_e6 < parse_size_e6(market.min_order_size):
         return f"size {format_e6(asked.size_e6)} is below the market's minimum {market.min_order_size}"
     return ""
 

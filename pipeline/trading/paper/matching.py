@@ -256,6 +256,4 @@ class PaperMarket(Displayed):
 def _crosses(reach: Reach, bids: Iterable[Level], asks: Iterable[Level]) -> bool:
     """Whether a changed level is one that trades with ours."""
     _, _, best_bid, best_ask = reach
-    highest = max([level.price_e6 for level in bids], default=0)
-    lowest = min([level.price_e6 for level in asks], default=ONE_E6)
-    return highest >= best_ask or lowest <= best_bid
+    return any(level.price_e6 >= best_ask for level in bids) or any(level.price_e6 <= best_bid for level in asks)

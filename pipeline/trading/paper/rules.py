@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.base.units import NS_PER_S, ONE_E6, format_e6, parse_e6
+from pipeline.base.units import NS_PER_S, ONE_E6, format_e6, parse_e6, parse_size_e6
 from pipeline.messages.edges import RefusalCode
 from pipeline.messages.market import Market
 from pipeline.messages.orders import VenueState
@@ -49,7 +49,7 @@ def arrival_refusal(order: PaperOrder, market: Market | None, tick_e6: int, good
     tick_e6 = tick_e6 or (parse_e6(market.tick_size) if market.tick_size else 1)
     if order.price_e6 % tick_e6 or not tick_e6 <= order.price_e6 <= ONE_E6 - tick_e6:
         return "invalid", f"price {format_e6(order.price_e6)} breaks the minimum tick size rule: {format_e6(tick_e6)}"
-    least_e6 = parse_e6(market.min_order_size) if market.min_order_size else 1
+    least_e6 = parse_size_e6(market.min_order_size) if market.min_order_size else 1
     if order.size_e6 < least_e6:
         return "invalid", f"size {format_e6(order.size_e6)} is lower than the minimum {format_e6(least_e6)}"
     if order.post_only and order.order_type in ("FOK", "FAK"):
