@@ -28,7 +28,9 @@ def market_values_e6(market: Market, held: Iterable[Held], asked: Iterable[Asked
         paid = fee + (notional_ceil_e6(price, size) if side == "BUY" else -notional_floor_e6(price, size))
         got = size if side == "BUY" else -size
         for index, winner in enumerate(tokens):
-            values[index] += min(0, (got if winner == token_id else 0) - paid)
+            change = got - paid if winner == token_id else -paid
+            if change < 0:
+                values[index] += change
     return tuple(values)
 
 

@@ -25,6 +25,8 @@ def fee_floor_e6(schedule: FeeSchedule | None, price_e6: int, size_e6: int, liqu
 
 def fee_ceil_e6(schedule: FeeSchedule | None, price_e6: int, size_e6: int, liquidity: Liquidity = "taker") -> UsdcE6:
     """The same rounded up: what a careful plan counts with."""
+    if schedule is None:
+        return UsdcE6(0)
     step, rest = _fee_steps(schedule, price_e6, size_e6, liquidity)
     return UsdcE6((step + bool(rest)) * FEE_STEP_E6)
 

@@ -35,9 +35,11 @@ class Gate:
         free_e6 = ledger.free_e6(asked.decision.strategy, token_id, asked.market)
         ends = asked.side == "SELL" and asked.size_e6 <= free_e6
         inventory_e6, buying_e6, selling_e6 = self._shares_e6(token_id, asked.market)
+        is_possible = asked.price_e6 > 0 and asked.size_e6 > 0
+        fee_e6 = ledger.fee_e6(asked, asked.size_e6) if is_possible else 0
         before, after = (0, 0), (0, 0)
-        if market is not None and asked.price_e6 > 0 and asked.size_e6 > 0:
-            before, after = self._losses_e6(market, asked)
+        if market is not None and is_possible:
+            before, after = self._losses_e6(market, asked, fee_e6)
         return Situation(
             mode=ledger.mode,
             market=market,
@@ -58,7 +60,7 @@ class Gate:
             day_e6=self.day_e6(now_ns),
             errors=self.errors.count(now_ns),
             orders_left=self._orders.available(now_ns),
-            fee_e6=ledger.fee_e6(asked, asked.size_e6) if asked.size_e6 > 0 and 0 < asked.price_e6 < ONE_E6 else 0,
+            fee_e6=fee_e6 if asked.price_e6 < ONE_E6 else 0,
             free_cash_e6=ledger.free_cash_e6,
         )
 
@@ -92,10 +94,10 @@ class Gate:
                     going += record.size_e6
         return held, coming, going
 
-    def _losses_e6(self, market: Market, asked: PlaceOrder) -> tuple[tuple[int, int], tuple[int, int]]:
+    def _losses_e6(self, market: Market, asked: PlaceOrder, fee_e6: int) -> tuple[tuple[int, int], tuple[int, int]]:
         """The worst loss of (the market, its event), what was realised included, without this order and with it."""
         without = self._values_e6(market)
-        order = (asked.token_id, asked.side, asked.price_e6, asked.size_e6, self._ledger.fee_e6(asked, asked.size_e6))
+        order = (asked.token_id, asked.side, asked.price_e6, asked.size_e6, fee_e6)
         with_it = [value + more for value, more in zip(without, market_values_e6(market, (), (order,)), strict=True)]
         before, after = market_loss_e6(without), market_loss_e6(with_it)
         others = [self._values_e6(other) for other in self._followed.event(market) if other.market_id != market.market_id]

@@ -83,7 +83,8 @@ class Ledger:
 
     def in_market(self, market: str) -> Sequence[Order]:
         """The open orders of a market, oldest first."""
-        return tuple(self._by_market.get(market, {}).values())
+        orders = self._by_market.get(market)
+        return tuple(orders.values()) if orders else ()
 
     def may_trade(self, market: str) -> Sequence[Order]:
         """The orders of a market of which a trade may still be told: the open ones, and those that ended a moment ago."""
@@ -93,7 +94,8 @@ class Ledger:
 
     def unconfirmed(self, market: str) -> Sequence[FillRecord]:
         """The trades of a market that may still fail."""
-        return tuple(self._unconfirmed.get(market, {}).values())
+        records = self._unconfirmed.get(market)
+        return tuple(records.values()) if records else ()
 
     @property
     def at_stake_e6(self) -> int:
@@ -112,8 +114,11 @@ class Ledger:
 
     def fee_e6(self, order: Order | PlaceOrder, size_e6: int) -> int:
         """The most that trading so many shares of an order may be charged: at its limit, as a taker unless it is post-only."""
+        schedule = self.fees_of(order.token_id)
+        if schedule is None:
+            return 0
         liquidity: Liquidity = "maker" if order.post_only else "taker"
-        return fee_ceil_e6(self.fees_of(order.token_id), order.price_e6, size_e6, liquidity)
+        return fee_ceil_e6(schedule, order.price_e6, size_e6, liquidity)
 
     def free_e6(self, strategy: str, token_id: str, market: str) -> int:
         """Shares that a strategy holds of a token and has not offered for sale yet."""
