@@ -10,11 +10,9 @@ from typing import Any, ClassVar
 import click
 import msgspec
 
-from pipeline.base import events
 from pipeline.base.config import Config
 from pipeline.base.fault_points import reach
 from pipeline.base.halt_file import HaltWord, read_halt
-from pipeline.base.log import get_logger
 from pipeline.base.settings import RateLimitsSection
 from pipeline.base.units import NS_PER_MS
 from pipeline.bus.stage import Gap, PeerStarted, Stage
@@ -37,9 +35,6 @@ from pipeline.messages.orders import (
     PlanEnded,
     Resume,
     StrategyAlive,
-    TradingHalted,
-    TradingResumed,
-    VenueState,
 )
 from pipeline.messages.records import AuditRecord, FillRecord, OrderRecord
 from pipeline.trading.checkpoint import checkpoint_of
@@ -59,6 +54,7 @@ from pipeline.trading.silence import silence_ns_of
 from pipeline.venue.relayer import NOTHING, Relayer
 from pipeline.venue.relayer_edges import relayer_edges
 from pipeline.venue.relayers import Sign, relayer_of
+from processes.executor_news import News
 from processes.options import process_options, run_process
 
 RELAYER_RESTARTED = "relayer restarted"
@@ -98,6 +94,7 @@ class Executor(Stage):
         self.readiness = Readiness(books_wait_ns, relayer.is_reconciled)
         self.open_plans = OpenPlans()
         self.persistence = Persistence()
+        self._news = News(self.desk, self.readiness, self.persistence, self.followed, relayer, self.snapshot)
         self.markouts = Markouts(partial(self.followed.trusted_mid_e6, allowed=limits.policy.allowed(mode)))
         self.rewards = RewardMeter(mode, self.followed)
         self._glance = Glance(self.followed, self.markouts).at
@@ -105,8 +102,6 @@ class Executor(Stage):
         self._now_ns = 0
         self._due_ns: int | None = None
         self._is_due_known = self._is_at_rest = self._winds_up = False
-        self._told_state: VenueState = "normal"
-        self._told_objection = ""
 
     @property
     def ledger(self) -> Ledger:
@@ -217,7 +212,8 @@ class Executor(Stage):
         yield from self.rewards.look(self.ledger.open.values(), now_ns)
         yield from self._marked(self.desk.apply(self.relayer.tick(now_ns), now_ns), now_ns)
         yield from self._marked(self.desk.tick(now_ns), now_ns)
-        yield from self._news(now_ns)
+        yield from self._news.look(now_ns)
+        self._is_due_known, self._is_at_rest = False, self.readiness.due_ns is None
 
     def counts(self) -> dict[str, int]:
         """Totals since the start."""
@@ -254,7 +250,8 @@ class Executor(Stage):
         """What is said, and what follows from it for all."""
         self._stir()
         yield from self._marked(messages, now_ns)
-        yield from self._news(now_ns)
+        yield from self._news.look(now_ns)
+        self._is_due_known, self._is_at_rest = False, self.readiness.due_ns is None
 
     def _stir(self) -> None:
         """Anything may change now: what is due next, and whether there is news."""
@@ -297,7 +294,7 @@ class Executor(Stage):
             case Halt():
                 return self.desk.stand_still(msg.reason, msg.cancel, now_ns)
             case Resume():
-                self._told_objection = ""  # said again: this word does not end it
+                self._news.tell_again()
                 return self.desk.halt.set(None, now_ns, msg.reason)
             case CancelEverything():
                 return self.desk.cancel_everything(now_ns)
@@ -332,48 +329,6 @@ class Executor(Stage):
         yield from self.desk.command(command, now_ns)
         if unknown:
             yield self.snapshot(now_ns)
-
-    def _news(self, now_ns: int) -> Iterable[Message]:
-        """A snapshot, if commands are taken from here on, or the venue's state is another one."""
-        venue = self.desk.venue
-        venue.on_link(self.followed.link_up)
-        if not self.readiness.accepts or self.persistence.objection != self._told_objection:
-            return self._changed(now_ns)
-        self._is_due_known, self._is_at_rest = False, True
-        if venue.state == self._told_state:
-            return NOTHING
-        self._told_state = venue.state
-        return (self.snapshot(now_ns),)
-
-    def _changed(self, now_ns: int) -> Iterator[Message]:
-        """What is to be said while commands are not taken, or where what is recorded is stored no more, or again."""
-        if self.persistence.objection != self._told_objection:
-            yield from self._objected(now_ns)
-        if self.relayer.is_reconciled:
-            self.readiness.on_reconciled(now_ns)
-        accepts = self.readiness.check(self.followed.is_complete, now_ns)
-        self._is_due_known, self._is_at_rest = False, self.readiness.due_ns is None
-        if accepts:
-            self.desk.silence.begin({order.strategy for order in self.ledger.open.values()}, now_ns)
-        elif self.desk.venue.state == self._told_state:
-            return
-        self._told_state = self.desk.venue.state
-        yield self.snapshot(now_ns)
-
-    def _objected(self, now_ns: int) -> Iterator[Message]:
-        """Say that trading stands still, or goes on, for what became of the database. There is no record: it could not be stored."""
-        was, objection = self._told_objection, self.persistence.objection
-        self._told_objection = objection
-        if objection:
-            get_logger().error(events.TRADING_HALTED, reason=objection)
-        if self.desk.halt.reason is None:
-            if objection:
-                yield TradingHalted(ts_ns=now_ns, reason=objection)
-                yield from self.desk.refuse_waiting(now_ns)
-            else:
-                get_logger().info(events.TRADING_RESUMED, reason=f"over: {was}")
-                yield TradingResumed(ts_ns=now_ns, reason=f"over: {was}")
-        yield self.snapshot(now_ns)
 
 
 def build(config: Config, sign: Sign | None = None, standing: Callable[[], HaltWord | None] | None = None) -> Executor:
