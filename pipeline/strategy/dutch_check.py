@@ -15,7 +15,7 @@ from pipeline.strategy.dutch_rules import DutchRules, annual_return_e6
 from pipeline.strategy.event_sets import EventSet
 from pipeline.trading.amounts import SIZE_STEP_E6
 from pipeline.trading.fees import fee_ceil_e6, fee_per_share_e6
-from pipeline.trading.multileg import LegRun, expected_miss_cost_e6
+from pipeline.trading.multileg_legs import LegRun, expected_miss_cost_e6
 from pipeline.trading.multileg_value import Form, sale_walk
 from pipeline.trading.policy import FeedPolicy, heard_ns
 from pipeline.trading.venue_state import may_start

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from pipeline.base.units import NS_PER_S
 from pipeline.messages import Message
 from pipeline.messages.market import BookSnapshot, Market, MarketUniverse
-from pipeline.messages.orders import Decision, ExecSnapshot, Fill, OrderUpdate, PlanEnded, PlanState
+from pipeline.messages.orders import Decision, ExecSnapshot, Fill, OrderUpdate, PlanState
 from pipeline.strategy.account import Account
 from pipeline.strategy.converting import conversion
 from pipeline.strategy.dutch_check import Found, book_of, weigh
+from pipeline.strategy.dutch_claims import Claims
 from pipeline.strategy.dutch_rules import DutchRules
-from pipeline.strategy.dutch_runs import Claim, Run, Told, adopted, unexplained
-from pipeline.strategy.dutch_telling import legs_told, set_opportunity, set_seen
+from pipeline.strategy.dutch_runs import Run, Told, adopted, begun, ended, unexplained
+from pipeline.strategy.dutch_telling import set_opportunity, set_seen
 from pipeline.strategy.event_sets import FORMS, EventSet, sets_of
 from pipeline.strategy.marks import mark_e6, portfolio_row
-from pipeline.trading.multileg import MultiLeg, legs_in_order
 from pipeline.trading.multileg_value import Form
 from pipeline.trading.policy import USUAL, FeedPolicy
 
@@ -49,7 +49,6 @@ class DutchDesk:
         self.rules, self.policy = rules, policy
         self.account = Account(rules.name, session_id, ttl_ns)
         self.has_quotes = has_quotes
-        self.claims: frozenset[str] = frozenset()
         self.decisions = 0
         self.refused = 0
         self._ttl_ns = ttl_ns
@@ -59,7 +58,7 @@ class DutchDesk:
         self._set_of: dict[str, EventSet] = {}
         self._first_rules: dict[str, str] = {}
         self._runs: dict[str, Run] = {}
-        self._waiting: dict[str, Claim] = {}
+        self._claims = Claims()
         self._told: dict[tuple[str, Form], Told] = {}
         self._taken: dict[str, None] = {}
         self._found: dict[str, PlanState] = {}
@@ -164,7 +163,7 @@ class DutchDesk:
 
     def poke(self, now_ns: int) -> Iterator[Message]:
         """Our own quotes have changed somewhere: a set that waits for them to go may be free."""
-        for name in list(self._waiting):
+        for name in self._claims.names():
             if name in self._sets:
                 yield from self._look(self._sets[name], now_ns)
 
@@ -177,6 +176,11 @@ class DutchDesk:
         """End the plans as they stand: nobody watches over them any more."""
         self._closed = True
         yield from self._stop_runs("strategy stopped", now_ns)
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """The markets that other strategies are to leave; another object after every change."""
+        return self._claims.markets
 
     @property
     def is_busy(self) -> bool:
@@ -193,8 +197,9 @@ class DutchDesk:
         """Weigh both forms of a set as its books stand."""
         if self._closed or not self.account.may_command or event.name in self._runs:
             return
-        if event.name in self._waiting and now_ns > self._waiting[event.name].until_ns:
-            self._release(event.name)
+        claim = self._claims.of(event.name)
+        if claim is not None and now_ns > claim.until_ns:
+            self._claims.release(event.name)
         cheap = False
         for form in FORMS:
             if event.tokens(form) and event.looks_cheap(form) and event.name not in self._runs:
@@ -203,7 +208,7 @@ class DutchDesk:
             elif (event.name, form) in self._told:
                 self._told[event.name, form].kinds.pop("recheck", None)
         if not cheap:
-            self._release(event.name)
+            self._claims.release(event.name)
 
     def _weigh(self, event: EventSet, form: Form, now_ns: int) -> Iterator[Message]:
         told = self._told.setdefault((event.name, form), Told())
@@ -244,22 +249,20 @@ class DutchDesk:
         self, event: EventSet, found: Found, markets: frozenset[str], told: Told, now_ns: int
     ) -> Iterator[Message]:
         """Our own quotes lie on the way: ask for them to go, and refuse if they do not in time."""
-        claim = self._waiting.get(event.name)
+        claim = self._claims.of(event.name)
         if claim is None:
             last = told.kinds.get("claim")
             if last is not None and now_ns < last + CLEAR_NS + COOL_NS:
                 return
             told.kinds["claim"] = now_ns
-            self._waiting[event.name] = Claim(markets, now_ns + CLEAR_NS)
+            self._claims.put(event.name, markets, now_ns + CLEAR_NS)
             self._wake_at(event.name, now_ns + CLEAR_NS)
-            self._claim()
         elif now_ns >= claim.until_ns:
-            self._release(event.name)
+            self._claims.release(event.name)
             refused = found.refused("quotes", "our own quotes did not leave the markets of the set in time")
             yield from self._refuse(event, refused, told, now_ns)
         elif not markets <= claim.markets:
-            claim.markets |= markets
-            self._claim()
+            self._claims.widen(event.name, markets)
 
     # --- carrying out ----------------------------------------------------------------------------------------------
 
@@ -277,21 +280,15 @@ class DutchDesk:
             intents=0,
             frame_ns=self._frame_ns,
         )
-        deadline_ns = now_ns + rules.deadline_ns
-        machine = MultiLeg(
-            found.plan.form,
-            legs_in_order(found.legs, found.depths),
-            started_ns=now_ns,
-            deadline_ns=deadline_ns,
-            give_up_ns=deadline_ns + rules.unwind_ns,
-            answer_ns=2 * self._ttl_ns,
-            order_type=rules.order_type,
-        )
-        run = self._runs[event.name] = Run(event, decision, machine)
-        self._waiting[event.name] = Claim(frozenset(leg.market for leg in machine.legs), machine.give_up_ns)
-        self._claim()
+        run = begun(event, found, decision, rules, self._ttl_ns)
+        self._carry(run)
         yield set_opportunity(event, found, self.rules.name, now_ns)
         yield from self._advance(run, now_ns)
+
+    def _carry(self, run: Run) -> None:
+        """A plan is under way from here on: our quotes leave its markets."""
+        self._runs[run.event.name] = run
+        self._claims.put(run.event.name, frozenset(leg.market for leg in run.machine.legs), run.machine.give_up_ns)
 
     def _advance(self, run: Run, now_ns: int) -> Iterator[Message]:
         """Send the next order of a plan, if there is one, and tell its end."""
@@ -308,7 +305,8 @@ class DutchDesk:
                 machine.sent(command.client_order_id)
                 yield command
         if machine.outcome:
-            yield self._ended(run, now_ns)
+            self._drop(run, now_ns)
+            yield ended(run, now_ns)
             yield from conversion(run.event, self.account, self.rules, now_ns)
             return
         due_ns = machine.next_wake_ns(now_ns) if self.account.may_command else None
@@ -347,31 +345,17 @@ class DutchDesk:
             if run is None:
                 yield unexplained(state, self.rules.name, now_ns)
                 continue
-            self._runs[run.event.name] = run
             self._remember(plan_id)
-            self._waiting[run.event.name] = Claim(frozenset(leg.market for leg in run.machine.legs), run.machine.give_up_ns)
-            self._claim()
+            self._carry(run)
             yield from self._advance(run, now_ns)
 
     def _stop_runs(self, reason: str, now_ns: int) -> list[Message]:
-        ended: list[Message] = []
+        told: list[Message] = []
         for run in list(self._runs.values()):
             run.machine.stop(reason)
-            ended.append(self._ended(run, now_ns))
-        return ended
-
-    def _ended(self, run: Run, now_ns: int) -> PlanEnded:
-        machine = run.machine
-        self._drop(run, now_ns)
-        return PlanEnded(
-            ts_ns=now_ns,
-            decision=run.decision,
-            outcome=machine.outcome,
-            reason=machine.reason,
-            result_e6=machine.locked_e6,
-            market=machine.legs[0].market,
-            legs=legs_told(machine.legs),
-        )
+            self._drop(run, now_ns)
+            told.append(ended(run, now_ns))
+        return told
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
@@ -381,20 +365,13 @@ class DutchDesk:
         for form in FORMS:
             told = self._told.setdefault((run.event.name, form), Told())
             told.quiet_until_ns = max(told.quiet_until_ns, now_ns + COOL_NS)
-        self._release(run.event.name)
+        self._claims.release(run.event.name)
         self._wake_at(run.event.name, now_ns + COOL_NS)
 
     def _remember(self, plan_id: str) -> None:
         self._taken[plan_id] = None
         while len(self._taken) > REMEMBERED_PLANS:
             del self._taken[next(iter(self._taken))]
-
-    def _release(self, name: str) -> None:
-        if self._waiting.pop(name, None) is not None:
-            self._claim()
-
-    def _claim(self) -> None:
-        self.claims = frozenset(market for claim in self._waiting.values() for market in claim.markets)
 
     def _wake_at(self, name: str, due_ns: int) -> None:
         heapq.heappush(self._heap, (due_ns, name))

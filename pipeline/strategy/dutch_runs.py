@@ -9,10 +9,12 @@ from typing import Any
 
 from pipeline.base.units import format_e6, parse_e6
 from pipeline.messages.orders import Decision, PlanEnded, PlanOrder, PlanState
+from pipeline.strategy.dutch_check import Found
 from pipeline.strategy.dutch_rules import DutchRules
 from pipeline.strategy.dutch_telling import legs_told
 from pipeline.strategy.event_sets import EventSet
-from pipeline.trading.multileg import LegRun, MultiLeg
+from pipeline.trading.multileg import MultiLeg
+from pipeline.trading.multileg_legs import LegRun, legs_in_order
 
 GONE = "whoever carried it out is gone, and what it was made of is not known"
 
@@ -28,19 +30,26 @@ class Run:
 
 
 @dataclass(slots=True)
-class Claim:
-    """Markets in which our own quotes are to go, so that a plan does not meet them."""
-
-    markets: frozenset[str]
-    until_ns: int
-
-
-@dataclass(slots=True)
 class Told:
     """What was last said of a set in one form, so that it is not said again and again."""
 
     kinds: dict[str, int] = field(default_factory=dict)
     quiet_until_ns: int = 0
+
+
+def begun(event: EventSet, found: Found, decision: Decision, rules: DutchRules, answer_ns: int) -> Run:
+    """A plan that begins with this decision, its thinnest leg first."""
+    deadline_ns = decision.decided_ns + rules.deadline_ns
+    machine = MultiLeg(
+        found.plan.form,
+        legs_in_order(found.legs, found.depths),
+        started_ns=decision.decided_ns,
+        deadline_ns=deadline_ns,
+        give_up_ns=deadline_ns + rules.unwind_ns,
+        answer_ns=2 * answer_ns,
+        order_type=rules.order_type,
+    )
+    return Run(event, decision, machine)
 
 
 def adopted(state: PlanState, event: EventSet, rules: DutchRules, answer_ns: int, now_ns: int) -> Run | None:
@@ -71,6 +80,20 @@ def adopted(state: PlanState, event: EventSet, rules: DutchRules, answer_ns: int
     )
     machine.take_up(state.orders, now_ns)
     return Run(event, decision, machine)
+
+
+def ended(run: Run, now_ns: int) -> PlanEnded:
+    """The end of a plan, as its machine tells it."""
+    machine = run.machine
+    return PlanEnded(
+        ts_ns=now_ns,
+        decision=run.decision,
+        outcome=machine.outcome,
+        reason=machine.reason,
+        result_e6=machine.locked_e6,
+        market=machine.legs[0].market,
+        legs=legs_told(machine.legs),
+    )
 
 
 def unexplained(state: PlanState, strategy: str, now_ns: int) -> PlanEnded:

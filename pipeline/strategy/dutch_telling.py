@@ -10,7 +10,7 @@ from pipeline.messages.records import Opportunity
 from pipeline.strategy.dutch_check import Found
 from pipeline.strategy.event_sets import EventSet
 from pipeline.strategy.telling import as_json, book_seen
-from pipeline.trading.multileg import LegRun
+from pipeline.trading.multileg_legs import LegRun
 
 
 def set_opportunity(event: EventSet, found: Found, strategy: str, now_ns: int) -> Opportunity:

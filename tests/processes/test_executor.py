@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.base.halt_file import HaltWord
-from pipeline.bus.stage import Gap, PeerStarted
+from pipeline.bus.stage import Gap
 from pipeline.messages import Message
 from pipeline.messages.control import Committed
-from pipeline.messages.edges import RelayerEvent, VenueStateSeen
+from pipeline.messages.edges import RelayerEvent
 from pipeline.messages.market import BookSnapshot, Level, Market, MarketUniverse, Outcome, State
 from pipeline.messages.orders import (
     CancelAll,
@@ -32,7 +32,6 @@ from pipeline.messages.records import AuditRecord, FillRecord, HaltRecord, Order
 from pipeline.trading.limits import Limits
 from pipeline.venue.fake_relayer import FakeRelayer
 from pipeline.venue.relayer import Relayer
-from pipeline.venue.scripted import ScriptedRelayer
 from processes.executor import Executor
 
 MS = 1_000_000
@@ -101,42 +100,6 @@ def tell(messages: Iterable[Message]) -> list[tuple[str, str]]:
         what = getattr(msg, "status", "") or getattr(msg, "outcome", "") or getattr(msg, "reason", "")
         told.append((type(msg).__name__, str(what)))
     return told
-
-
-def test_it_accepts_nothing_before_the_writer_was_heard_and_the_books_have_come() -> None:
-    executor = Executor(FakeRelayer("1"), LIMITS, "fake")
-    (first,) = executor.start(T)
-    assert isinstance(first, ExecSnapshot) and (first.accepts, first.reason) == (False, "waiting for the writer")
-    (answer,) = executor.handle(place(1), T)
-    assert isinstance(answer, ExecSnapshot) and not answer.accepts
-    assert not list(executor.handle(Committed(ts_ns=T, producer="another", seq=0), T))
-    assert not list(executor.handle(Committed(ts_ns=T, producer="executor", seq=0), T))
-    assert not list(executor.handle(MarketUniverse(ts_ns=T, markets=(MARKET,)), T))
-    (answer,) = executor.handle(place(1), T)
-    assert isinstance(answer, ExecSnapshot) and (answer.accepts, answer.reason) == (False, "waiting for books")
-    (now,) = executor.handle(book(), T)
-    assert isinstance(now, ExecSnapshot) and now.accepts
-    assert not list(executor.handle(Committed(ts_ns=T, producer="executor", seq=3), T))
-    assert executor.counts()["refused"] == 2
-    assert not executor.ledger.counters
-
-
-def test_books_that_do_not_come_are_waited_for_no_longer_than_told() -> None:
-    executor = Executor(FakeRelayer("1"), LIMITS, "fake", books_wait_ns=2_000 * MS)
-    list(executor.start(T))
-    list(executor.handle(Committed(ts_ns=T, producer="executor", seq=0), T))
-    assert executor.next_timer_ns() == T + 2_000 * MS
-    (now,) = executor.on_timer(T + 2_000 * MS)
-    assert isinstance(now, ExecSnapshot) and now.accepts
-    assert executor.next_timer_ns() is None
-
-
-def test_a_new_book_builder_is_waited_for_like_the_first() -> None:
-    executor = ready()
-    (away,) = executor.peer_started(PeerStarted("book", "book_builder", "another"), T)
-    assert isinstance(away, ExecSnapshot) and (away.accepts, away.reason) == (False, "waiting for books")
-    (again,) = executor.handle(book(), T + MS)
-    assert isinstance(again, ExecSnapshot) and again.accepts
 
 
 def test_a_book_of_which_something_was_lost_is_not_traded_on_until_it_comes_again() -> None:
@@ -284,33 +247,6 @@ def test_stopping_refuses_commands_and_cancels_what_rests() -> None:
     said = list(executor.stop(T))
     assert isinstance(said[0], ExecSnapshot) and not said[0].accepts
     assert tell(said[1:]) == [("OrderRecord", "cancelled"), ("OrderUpdate", "cancelled")]
-
-
-def test_the_venues_state_is_learned_from_refusals_said_and_left_again() -> None:
-    executor = ready(relayer=ScriptedRelayer(FakeRelayer("0")))
-    assert not list(executor.handle(VenueStateSeen(ts_ns=T, state="cancel_only"), T))
-    said = list(executor.handle(place(1), T))
-    assert [msg.reason for msg in said if isinstance(msg, OrderUpdate)] == ["exchange is in cancel-only mode"]
-    snapshot = said[-1]
-    assert isinstance(snapshot, ExecSnapshot) and (snapshot.venue_state, snapshot.accepts) == ("cancel_only", True)
-    refused = [msg.reason for msg in executor.handle(place(2), T) if isinstance(msg, OrderUpdate)]
-    assert refused == ["venue is cancel_only"]
-    assert executor.counts()["submitted"] == 1
-    assert executor.next_timer_ns() == T + 5_000 * MS
-    list(executor.handle(VenueStateSeen(ts_ns=T, state="normal"), T))
-    (back,) = executor.on_timer(T + 5_000 * MS)
-    assert isinstance(back, ExecSnapshot) and back.venue_state == "normal"
-    list(executor.handle(book(), T + 5_000 * MS))
-    later = place(3, expires_ns=T + 9_000 * MS)
-    assert ("OrderRecord", "live") in tell(executor.handle(later, T + 5_000 * MS))
-
-
-def test_when_every_book_is_stale_the_link_is_lost_and_orders_wait_for_it() -> None:
-    executor = ready()
-    said = list(executor.handle(book("STALE"), T))
-    assert [msg.venue_state for msg in said if isinstance(msg, ExecSnapshot)] == ["link_lost"]
-    assert [msg.reason for msg in executor.handle(place(1), T) if isinstance(msg, OrderUpdate)] == ["venue is link_lost"]
-    assert [msg.venue_state for msg in executor.handle(book(), T) if isinstance(msg, ExecSnapshot)] == ["normal"]
 
 
 def test_a_word_left_on_disk_is_obeyed_at_the_start_on_record_first() -> None:

@@ -11,7 +11,8 @@ from pipeline.base.units import ONE_E6, notional_ceil_e6, notional_floor_e6
 from pipeline.messages.market import BookSnapshot, Level, Side
 from pipeline.messages.orders import Fill, OrderStatus, OrderUpdate
 from pipeline.trading.diff import Quote
-from pipeline.trading.multileg import LegRun, MultiLeg, expected_miss_cost_e6, legs_in_order
+from pipeline.trading.multileg import MultiLeg
+from pipeline.trading.multileg_legs import LegRun, expected_miss_cost_e6, legs_in_order
 from pipeline.trading.multileg_value import Form, covered_e6, excess_e6
 
 MS = 1_000_000

@@ -11,7 +11,8 @@ from pipeline.base.units import ONE_E6, notional_ceil_e6, notional_floor_e6
 from pipeline.messages.market import BookSnapshot, Level
 from pipeline.messages.orders import Fill, OrderStatus, OrderUpdate, PlanOrder
 from pipeline.trading.diff import Quote
-from pipeline.trading.multileg import LegRun, MultiLeg
+from pipeline.trading.multileg import MultiLeg
+from pipeline.trading.multileg_legs import LegRun
 from pipeline.trading.multileg_value import Form, covered_e6
 
 MS = 1_000_000
