@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, event
 
 from pipeline.base.errors import BadInput
 from pipeline.fake_venue.mock_ws import MockStream, read_lines
@@ -69,9 +70,16 @@ def test_no_markets_are_no_results(db):
 
 def test_it_can_be_stopped_and_what_came_is_kept(db):
     async def cancelled(url: str) -> None:
+        committed = asyncio.Event()
+        event.listen(Engine, "commit", told := lambda _: committed.set())
         running = asyncio.ensure_future(ServiceRunner(db.url).run_markets([MarketSpec("mkt-1", "yes", url)]))
-        while not (db.path.exists() and has_rows(db)):
-            await asyncio.sleep(0.01)
+        try:
+            async with asyncio.timeout(20):
+                while not (db.path.exists() and has_rows(db)):
+                    await committed.wait()
+                    committed.clear()
+        finally:
+            event.remove(Engine, "commit", told)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
