@@ -42,6 +42,7 @@ _QUIET_TURNS = 8
 _WIND_UP_NS = 1_500 * NS_PER_MS
 _RESYNC_WINDOW_NS = 60_000 * NS_PER_MS
 _PLUMBING = frozenset({EndOfStream, Committed})
+_STORED = ("persist.lossy", DURABLE)
 _NOT_LOST = frozenset({"health", DURABLE})
 """Streams whose full socket loses nothing: the next heartbeat says the same, and durable records wait in the journal to be sent again."""
 
@@ -105,7 +106,7 @@ class Runner:
         self._turns = Turns(stage, self.outbox.send_all, self._log)
         self._beat_mono_ns = self._heads_mono_ns = self._remind_mono_ns = 0
         self._resyncs: dict[tuple[str, str], deque[int]] = {}
-        self._ended: set[str] = set()
+        self._ended: set[tuple[str, str]] = set()
         self._said_dropped = 0
         self._journal_scarce = False
 
@@ -188,8 +189,14 @@ class Runner:
         """The writer goes on until every sender it has heard has ended or all have been quiet, at most two seconds."""
         deadline = monotonic_ns() + _DRAIN_NS
         quiet = 0
-        while monotonic_ns() < deadline and quiet < _QUIET_TURNS and not self.wires.senders("persist.lossy") <= self._ended:
+        while monotonic_ns() < deadline and quiet < _QUIET_TURNS and not self._have_all_ended:
             quiet = 0 if self.step(100) else quiet + 1
+
+    @property
+    def _have_all_ended(self) -> bool:
+        """On each stream: the end of one says nothing of what is still under way on another."""
+        heard = {(name, producer.partition("@")[0]) for name in _STORED for producer in self.wires.senders(name)}
+        return heard <= self._ended
 
     def _wind_up(self) -> None:
         """Let the stage end what it has begun outside, for a bounded time, while its edges still answer."""
@@ -243,8 +250,7 @@ class Runner:
             return
         match item:
             case Arrival(message=EndOfStream()):
-                if item.stream == "persist.lossy":
-                    self._ended.add(item.producer)
+                self._ended.add((item.stream, item.producer))
             case Arrival(message=Committed() as committed) if self.durable is not None:
                 if committed.producer == self.durable.producer:
                     self.durable.on_committed(committed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -112,6 +113,25 @@ def test_records_lost_on_the_way_are_sent_again(tmp_path: Path) -> None:
         one.executor.outbox.send_all([halt(number)])
     one.until(lambda: one.outbox.backlog == 0)
     assert [arrival.seq for arrival in one.writer_stage.stored] == [1, 2, 3, 4]
+    one.close()
+
+
+def test_a_writer_drains_a_sender_s_records_also_where_the_end_of_its_other_stream_came_first(tmp_path: Path) -> None:
+    one = Durable(tmp_path / "j")
+    one.executor.outbox.send_all([halt(0)])
+    one.until(lambda: one.outbox.backlog == 0)
+    one.executor.wires._spoken["persist.lossy"].send_end(1)
+    one.until(lambda: bool(one.writer._ended))
+
+    def end() -> None:
+        one.executor.outbox.send_all([halt(number) for number in range(1, 50)])
+        one.executor.wires.send_end(50)
+
+    last_words = threading.Thread(target=end)
+    last_words.start()
+    one.writer.stop()
+    last_words.join()
+    assert [arrival.message for arrival in one.writer_stage.stored] == [halt(number) for number in range(50)]
     one.close()
 
 
