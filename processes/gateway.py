@@ -25,13 +25,7 @@ from pipeline.market.watch import FeedWatch
 from pipeline.messages import Message
 from pipeline.messages.control import FROZEN, BookWanted
 from pipeline.messages.edges import SPOT_CHECK, FeedEnded, FetchBooks, FollowTokens, FrameSent, LinkEvent, RawFrame, RestBody
-from pipeline.messages.market import (
-    BadFeedFrame,
-    FeedStatus,
-    LinkState,
-    MarketUniverse,
-    VenueBook,
-)
+from pipeline.messages.market import BadFeedFrame, FeedStatus, LinkState, MarketUniverse, VenueBook, VenuePriceChange
 from pipeline.recording.session import open_recorder
 from pipeline.venue.answers import books_of
 from pipeline.venue.decode import HEARTBEATS, FrameDecoder, named_tokens
@@ -95,6 +89,8 @@ class Gateway(Stage):
         self._counts = dict.fromkeys(COUNTED, 0)
         self._refusal_logged_ns: int | None = None
         self._refusals_unsaid = 0
+        self._due_ns: int | None = None
+        self._is_due_known = False  # it is while nothing comes but changes of books: they move no timer
 
     # --- messages --------------------------------------------------------------------------------------------------
 
@@ -103,6 +99,7 @@ class Gateway(Stage):
         kind = type(msg)
         if kind is RawFrame:
             return self._frame(msg, now_ns)  # type: ignore[arg-type]
+        self._is_due_known = False
         if kind in _FEED:
             self._messages += 1
             self._take(msg)
@@ -146,9 +143,12 @@ class Gateway(Stage):
             self._watch.frame(frame.link_id, frame.ts_ns, found, bool(found) or frame.data.strip() not in HEARTBEATS)
         if self._carriers.arbiter is not None:
             found = self._carriers.one_feed(frame.link_id, found)
-        if self._mirror is not None or self._wanted.waiting:
-            for msg in found:
+        for msg in found:
+            if type(msg) is not VenuePriceChange:
+                self._is_due_known = False
                 self._take(msg)
+            elif self._mirror is not None:
+                self._mirror.take(msg)
         return found
 
     def _refuse(self, frame: RawFrame, error: BadFrame, now_ns: int) -> Iterable[Message]:
@@ -278,13 +278,15 @@ class Gateway(Stage):
             yield from self._mirror.current(topic)
 
     def next_timer_ns(self) -> int | None:
-        if self._watch is None and not self._wanted.waiting:
-            return None
-        wanted = self._wanted.next_ns()
-        watched = None if self._watch is None else self._watch.next_ns()
-        return wanted if watched is None or (wanted is not None and wanted < watched) else watched
+        if not self._is_due_known:
+            wanted = self._wanted.next_ns()
+            watched = None if self._watch is None else self._watch.next_ns()
+            self._due_ns = wanted if watched is None or (wanted is not None and wanted < watched) else watched
+            self._is_due_known = True
+        return self._due_ns
 
     def on_timer(self, now_ns: int) -> Iterable[Message]:
+        self._is_due_known = False
         out: list[Message] = []
         token_ids = self._wanted.due(now_ns)
         if token_ids:
@@ -343,16 +345,14 @@ def build(config: Config, session_id: str, *, mirror: bool = True) -> Plan:
         from pipeline.recording.source import open_frames
 
         frames = open_frames(Path(venue.recording))
-        playback = PacedPlayback(frames.messages, venue.speed)
-        return Plan(stage_of(settings, strict=frames.strict), [playback], source=venue.recording)
+        return Plan(stage_of(settings, strict=frames.strict), [PacedPlayback(frames.messages, venue.speed)], [], venue.recording)
     record, flush, close = open_recorder(settings, session_id, clock)
     if venue.name == "generic":
         from pipeline.venue.generic_ws import GenericFeed
         from pipeline.venue.snapshots import fake_snapshots
 
         url = settings.polymarket.ws_url
-        stream = GenericFeed(url, venue, clock, rng)
-        return Plan(stage_of(settings, record), [stream], [fake_snapshots()], url, flush, close)
+        return Plan(stage_of(settings, record), [GenericFeed(url, venue, clock, rng)], [fake_snapshots()], url, flush, close)
     from pipeline.venue.market_ws import MarketFeed
     from pipeline.venue.rest import BookFetcher
 

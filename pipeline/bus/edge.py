@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 import zmq
@@ -70,13 +71,14 @@ class Inbox:
 
         return wake, lambda: socket.close(linger=0)
 
-    def take(self, at_most: int) -> list[Message]:
-        """What has been emitted, oldest first. Raises what killed an edge."""
+    def take(self, at_most: int, *, is_ready: bool = True) -> list[Message]:
+        """What has been emitted, oldest first. Raises what killed an edge. ``is_ready``: a poll may have found ``socket`` readable."""
         if not self._is_open:
             return []
-        while self.socket.getsockopt(zmq.EVENTS):
-            self.socket.recv(NOBLOCK)
-        self._is_woken = False  # between the two: who finds it set has added before this, and is found below
+        if is_ready:
+            with suppress(zmq.Again):
+                self.socket.recv(NOBLOCK)  # two threads may have woken us at once: then the next poll finds the other one's
+            self._is_woken = False  # between the two: who finds it set has added before this, and is found below
         waiting = self._waiting
         found = [waiting.popleft() for _ in range(min(len(waiting), at_most))] if waiting else []
         if not found and self.failure is not None:

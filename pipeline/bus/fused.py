@@ -181,6 +181,7 @@ class FusedWires(Wires):
         ready = self._exchange.ready
         if ready is None:
             ready = dict(self.poller.poll(timeout_ms))
+        self.ready = ready
         if not ready:
             return []
         found: list[Incoming] = []

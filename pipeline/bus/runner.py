@@ -225,7 +225,7 @@ class Runner:
         self.wires.flush()
         patience_ms = self.wires.patience_ms
         arrived = self.wires.receive(timeout_ms if patience_ms is None else min(timeout_ms, patience_ms), at_most)
-        heard = self.inbox.take(at_most)
+        heard = self.inbox.take(at_most, is_ready=self.inbox.socket in self.wires.ready)
         self.outbox.release()
         together = _LEAVE_TOGETHER if len(arrived) + len(heard) <= _LEAVE_TOGETHER_BEHIND else _LEAVE_TOGETHER_BEHIND
         for item in arrived:
@@ -282,6 +282,8 @@ class Runner:
 
     def _local_messages(self) -> int:
         """What inline edges answered, and what they have due."""
+        if not self._inline:
+            return 0
         now_ns = self.clock.now_ns()
         for edge in self._inline:
             due_ns = edge.next_ns()

@@ -69,6 +69,8 @@ class Wires:
         self._hears: list[_Heard] = []
         self._publishers: dict[zmq.Socket[bytes], Spoken] = {}
         self.poller = zmq.Poller()
+        self.ready: dict[Any, int] = {}
+        """What the last ``receive`` found readable, of everything that ``poller`` knows."""
         self._keys = transport.keys
         self._gatekeeper = None if transport.keys is None else Gatekeeper(context, transport.keys)
         chosen = None if only is None else frozenset(only)
@@ -114,7 +116,7 @@ class Wires:
     @property
     def patience_ms(self) -> int | None:
         """How long what was gathered may wait at most; None if nothing waits."""
-        return min((spoken.stream.patience_ms for spoken in self._gathering), default=None)
+        return min([spoken.stream.patience_ms for spoken in self._gathering]) if self._gathering else None
 
     def send_frame(self, stream: Stream, frame: bytes) -> bool:
         """Send a frame that already has its number; False if it was dropped."""
@@ -150,7 +152,7 @@ class Wires:
         A receiver that has fallen behind gets only the newest of each (topic, kind) of a state kind, where the stream's policy is
         ``supersede``. Subscriptions come first.
         """
-        ready = dict(self.poller.poll(timeout_ms))
+        ready = self.ready = dict(self.poller.poll(timeout_ms))
         if not ready:
             return []
         found: list[Incoming] = []

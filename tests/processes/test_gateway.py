@@ -288,3 +288,30 @@ def test_a_gateway_is_built_for_each_kind_of_venue(tmp_path: Path) -> None:
         plan.close()
         assert ([edge.name for edge in plan.edges], plan.source) == (edges, source)
         assert (tmp_path / name / "runs" / "s1" / "recording").is_dir() == (name != "recording")
+
+
+def test_its_timer_is_what_it_would_work_out_anew_whatever_came() -> None:
+    gateway = Gateway(ask_again=AskAgain(), watch=FeedWatch(LivenessRules()))
+    up = LinkEvent(ts_ns=1, link_id="ws-1", state="up", token_ids=("11", "12"))
+    steps: list[Message | None] = [
+        UNIVERSE,
+        up,
+        frame([book(), book("12")]),
+        frame(change()),
+        wanted(),
+        frame(change()),
+        wanted("12"),
+    ]
+    steps += [frame(b"{"), frame(change()), body(book()), None, frame(change()), body(token_ids=("12",)), None, frame(book("12"))]
+    seen: set[int | None] = set()
+    for number, msg in enumerate(steps * 3, 1):
+        now_ns = number * NS_PER_S
+        if msg is None:
+            list(gateway.on_timer(now_ns))
+        else:
+            give(gateway, msg, now_ns=now_ns)
+        told_ns = gateway.next_timer_ns()
+        gateway._is_due_known = False
+        assert told_ns == gateway.next_timer_ns()
+        seen.add(told_ns)
+    assert len(seen) > 5
