@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 import base64
-from functools import lru_cache
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -94,26 +93,6 @@ def line_of(msg: Message) -> Line | None:
 def encode_line(line: Line) -> bytes:
     """The line as JSON with its newline."""
     return _encoder.encode(line) + b"\n"
-
-
-def encode_frame(frame: RawFrame) -> bytes:
-    """What ``line_of`` and ``encode_line`` make of a frame received, without the line in between: most of a recording is such."""
-    data = frame.data
-    if b"\\" in data or not data.isascii():
-        return encode_line(cast("Line", line_of(frame)))
-    text = data.decode()
-    quoted = b'"%b"' % data.replace(b'"', b'\\"') if text.isprintable() else _encoder.encode(text)
-    return b'{"kind":"ws_in","ts_ns":%d%b%b,"text":%b}\n' % (
-        frame.ts_ns,
-        _link(frame.link_id),
-        b',"mono_ns":%d' % frame.mono_ns if frame.mono_ns else b"",
-        quoted,
-    )
-
-
-@lru_cache(maxsize=1_024)
-def _link(link_id: str) -> bytes:
-    return b',"link":%b' % _encoder.encode(link_id) if link_id else b""
 
 
 def decode_line(text: bytes) -> Line:

@@ -22,7 +22,6 @@ from pipeline.base.errors import BadInput
 from pipeline.base.log import get_logger
 from pipeline.base.priority import step_back
 from pipeline.messages import Message
-from pipeline.messages.edges import RawFrame
 from pipeline.messages.market import MarketUniverse
 from pipeline.recording.index import (
     CHUNK,
@@ -36,7 +35,7 @@ from pipeline.recording.index import (
     with_segment,
     write_index,
 )
-from pipeline.recording.lines import Line, encode_frame, encode_line, line_of
+from pipeline.recording.lines import Line, encode_line, line_of
 from pipeline.recording.markets import RecordedMarkets, read_markets, write_markets
 
 OPEN = ".jsonl"
@@ -91,9 +90,6 @@ class RecordingWriter:
 
     def gather(self, msg: Message) -> None:
         """The same, but the line reaches the kernel with the next ``flush``."""
-        if type(msg) is RawFrame:
-            self._add_encoded("ws_in", msg.ts_ns, encode_frame(msg))
-            return
         if type(msg) is MarketUniverse:
             known = {market.market_id: market for market in (*read_markets(self.folder).markets, *msg.markets)}
             write_markets(self.folder, RecordedMarkets(venue=self.venue, markets=tuple(known.values()), source=msg.source))
@@ -114,13 +110,11 @@ class RecordingWriter:
         self.flush()
 
     def _add(self, line: Line) -> None:
-        self._add_encoded(line.kind, line.ts_ns, encode_line(line))
-
-    def _add_encoded(self, kind: str, ts_ns: int, encoded: bytes) -> None:
+        encoded = encode_line(line)
         self._gathered.append(encoded)
         self.lines += 1
         counted = self._counted
-        counted.add(kind, ts_ns, len(encoded))
+        counted.add(line.kind, line.ts_ns, len(encoded))
         if counted.bytes >= self.rotate_bytes:
             self.rotate()
 

@@ -9,7 +9,7 @@ from pipeline.base.errors import BadInput
 from pipeline.messages import Message
 from pipeline.messages.edges import FollowTokens, FrameSent, LinkEvent, RawFrame, RestBody
 from pipeline.messages.market import BadFeedFrame, Market, MarketUniverse, Outcome
-from pipeline.recording.lines import decode_line, encode_frame, encode_line, line_of, message_of
+from pipeline.recording.lines import decode_line, encode_line, line_of, message_of
 from pipeline.recording.reader import Recording
 from pipeline.recording.source import open_frames
 from pipeline.recording.writer import RecordingWriter, segments_of
@@ -199,21 +199,3 @@ def test_what_is_gathered_is_in_the_file_from_the_flush_on_in_its_order_and_rota
     writer.gather(frame(6))
     writer.close()
     assert [msg.ts_ns for msg in read(tmp_path)] == list(range(7))
-
-
-@given(
-    st.one_of(
-        st.binary(max_size=40),
-        st.text(max_size=40).map(str.encode),
-        st.text('a"\\/{}\n\x00\x1f\x7fé ', max_size=12).map(str.encode),
-    ),
-    st.text(max_size=5),
-    st.integers(0, 2**63 - 1),
-    st.integers(0, 2**63 - 1),
-)
-def test_a_frame_is_written_as_the_line_that_it_is(data: bytes, link_id: str, ts_ns: int, mono_ns: int) -> None:
-    frame = RawFrame(ts_ns=ts_ns, link_id=link_id, data=data, mono_ns=mono_ns)
-    line = line_of(frame)
-    assert line is not None
-    assert encode_frame(frame) == encode_line(line)
-    assert decode_line(encode_frame(frame)).data == data
