@@ -11,6 +11,7 @@ import stat
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,14 @@ KEY = "5ec7e7" * 10 + "5ec7"
 
 
 def wide_open(*places: Path) -> list[str]:
-    """All that others could read, enter or write to, below some places."""
-    found = [path for place in places for path in (place, *place.rglob("*"))]
-    return [f"{path} {stat.S_IMODE(path.lstat().st_mode):o}" for path in found if path.lstat().st_mode & 0o077]
+    """All that others could read, enter or write to, below some places. What a session replaces meanwhile is looked at as it is then."""
+    found = []
+    for path in (each for place in places for each in (place, *place.rglob("*"))):
+        with suppress(FileNotFoundError):
+            mode = path.lstat().st_mode
+            if mode & 0o077:
+                found.append(f"{path} {stat.S_IMODE(mode):o}")
+    return found
 
 
 def holders(words: list[bytes], *places: Path) -> list[str]:
@@ -72,9 +78,9 @@ def credentials(session: Any) -> list[str]:
 
     (effective,) = session.state_dir.glob("runs/*/config.json")
     url = json.loads(effective.read_text())["polymarket"]["clob_url"]
-    server_s = int(urllib.request.urlopen(f"{url}/time", timeout=5).read())
+    server_s = int(urllib.request.urlopen(f"{url}/time", timeout=20).read())
     request = urllib.request.Request(f"{url}/auth/derive-api-key", headers=l1_headers(Wallet(KEY), server_s))
-    told = json.load(urllib.request.urlopen(request, timeout=5))
+    told = json.load(urllib.request.urlopen(request, timeout=20))
     return [told["secret"], told["passphrase"]]
 
 
