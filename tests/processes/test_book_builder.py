@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -31,6 +31,7 @@ from processes.book_builder import BookBuilder
 MS = 1_000_000
 S = 1_000 * MS
 Kind = TypeVar("Kind", bound=Message)
+Run = Callable[..., list[Message]]
 
 
 def only(kind: type[Kind], messages: Iterable[Message]) -> list[Kind]:
@@ -39,22 +40,6 @@ def only(kind: type[Kind], messages: Iterable[Message]) -> list[Kind]:
 
 def rows(messages: Iterable[Message]) -> int:
     return sum(len(msg.events) for msg in only(BookEvents, messages))
-
-
-def run(builder: BookBuilder, messages: Iterable[Message], until_ns: int = 0) -> list[Message]:
-    """What a runner on event time does: due timers before each message."""
-    out: list[Message] = []
-    for msg in messages:
-        out += fire(builder, msg.ts_ns)
-        out += builder.handle(msg, msg.ts_ns)
-    return out + fire(builder, until_ns)
-
-
-def fire(builder: BookBuilder, now_ns: int) -> list[Message]:
-    out: list[Message] = []
-    while (due := builder.next_timer_ns()) is not None and due <= now_ns:
-        out += builder.on_timer(due)
-    return out
 
 
 # --- the generic stream --------------------------------------------------------------------------------------------
@@ -69,7 +54,7 @@ def delta(seq: int, *bids: tuple[str, str], ts_ns: int = S) -> BookDelta:
     return BookDelta(ts_ns=ts_ns, token_id="mkt-1/yes", market="mkt-1", seq=seq, bids=bids)
 
 
-def test_the_three_example_lines_give_one_snapshot_one_event_and_last_seq_three() -> None:
+def test_the_three_example_lines_give_one_snapshot_one_event_and_last_seq_three(run: Run) -> None:
     builder = BookBuilder(resync=False)
     out = run(builder, [whole(1, S), delta(2, ts_ns=2 * S), delta(3, ("0.41", "10.0"), ts_ns=2 * S + 5 * MS)])
     out += builder.stop(3 * S)
@@ -79,7 +64,7 @@ def test_the_three_example_lines_give_one_snapshot_one_event_and_last_seq_three(
     assert only(BookStateChanged, out)[0].basis == "seq"
 
 
-def test_a_gap_asks_the_gateway_once_and_the_answer_comes_before_the_delta() -> None:
+def test_a_gap_asks_the_gateway_once_and_the_answer_comes_before_the_delta(run: Run) -> None:
     builder = BookBuilder()
     run(builder, [whole(1)])
     out = run(builder, [delta(4, ("0.42", "1")), delta(5, ("0.43", "1"))])
@@ -92,7 +77,7 @@ def test_a_gap_asks_the_gateway_once_and_the_answer_comes_before_the_delta() -> 
     assert (status.counts["resync_gap"], status.snapshots, status.deltas, status.last_seq) == (1, 2, 2, 5)
 
 
-def test_an_answer_that_never_comes_is_asked_for_ever_more_rarely_and_given_up() -> None:
+def test_an_answer_that_never_comes_is_asked_for_ever_more_rarely_and_given_up(run: Run) -> None:
     builder = BookBuilder(publish_tops=False)
     out = run(builder, [delta(4, ("0.42", "1"))], until_ns=600 * S)
     asked = [msg.ts_ns // S for msg in only(BookWanted, out)]
@@ -101,13 +86,13 @@ def test_an_answer_that_never_comes_is_asked_for_ever_more_rarely_and_given_up()
     assert rows(out) == 1
 
 
-def test_what_is_held_at_the_end_is_stored() -> None:
+def test_what_is_held_at_the_end_is_stored(run: Run) -> None:
     builder = BookBuilder()
     run(builder, [whole(1), delta(4, ("0.42", "1"))])
     assert rows(builder.stop(2 * S)) == 1
 
 
-def test_a_crossed_delta_is_refused_and_counted() -> None:
+def test_a_crossed_delta_is_refused_and_counted(run: Run) -> None:
     builder = BookBuilder(resync=False)
     out = run(builder, [whole(1), delta(2, ("0.48", "1")), whole(1, bids=(("0.50", "1"),))])
     assert rows(out) == 0
@@ -161,7 +146,7 @@ def venue_change(size: str, token: str = "y", at_ms: int = 1_001, last: str = "0
     )
 
 
-def test_a_wrong_hash_pulls_the_book_and_a_fresh_one_brings_it_back() -> None:
+def test_a_wrong_hash_pulls_the_book_and_a_fresh_one_brings_it_back(run: Run) -> None:
     builder = BookBuilder()
     run(builder, [UNIVERSE, venue_book()])
     out = run(builder, [venue_change("11", right=False)], until_ns=1_100 * MS)
@@ -170,10 +155,10 @@ def test_a_wrong_hash_pulls_the_book_and_a_fresh_one_brings_it_back() -> None:
     assert [wanted.cause for wanted in only(BookWanted, out)] == ["hash"]
     out = run(builder, [venue_book(at_ms=1_200, size="11", source="rest")])
     assert (verdicts(out), [gap.end_ns for gap in only(FeedGap, out)]) == ({"VERIFIED"}, [1_200 * MS])
-    assert not only(BookWanted, fire(builder, 600 * S))
+    assert not only(BookWanted, run(builder, until_ns=600 * S))
 
 
-def test_hash_checks_are_told_by_token_and_minute_and_none_is_lost() -> None:
+def test_hash_checks_are_told_by_token_and_minute_and_none_is_lost(run: Run) -> None:
     builder = BookBuilder(resync=False)
     feed = [
         UNIVERSE,
@@ -186,10 +171,10 @@ def test_hash_checks_are_told_by_token_and_minute_and_none_is_lost() -> None:
     out = run(builder, feed, until_ns=400_000 * MS) + builder.stop(501_000 * MS)
     told = [(c.token_id, c.start_ns // S, c.done, c.matched, c.undecided) for c in only(HashChecks, out)]
     assert told == [("y", 0, 11, 10, 0), ("n", 0, 1, 1, 0), ("y", 60, 2, 2, 0), ("n", 120, 1, 0, 0), ("y", 480, 1, 1, 0)]
-    assert builder.next_timer_ns() is None or not only(HashChecks, fire(builder, 900_000 * MS))
+    assert builder.next_timer_ns() is None or not only(HashChecks, run(builder, until_ns=900_000 * MS))
 
 
-def test_a_late_trade_of_either_token_explains_a_pending_book() -> None:
+def test_a_late_trade_of_either_token_explains_a_pending_book(run: Run) -> None:
     builder = BookBuilder()
     run(builder, [UNIVERSE, venue_book("y"), venue_book("n")])
     out = run(builder, [venue_change("4", last="0.300")], until_ns=1_051 * MS)
@@ -201,14 +186,14 @@ def test_a_late_trade_of_either_token_explains_a_pending_book() -> None:
     assert [(top.token_id, top.state) for top in only(BookSnapshot, out)] == [("y", "VERIFIED")]
 
 
-def test_a_malformed_trade_is_counted_and_not_told() -> None:
+def test_a_malformed_trade_is_counted_and_not_told(run: Run) -> None:
     builder = BookBuilder()
     trade = VenueTrade(ts_ns=1, token_id="n", market="0xm", venue_ts="1001", price="1.7", size="6", side="SELL")
     assert run(builder, [trade]) == []
     assert (builder.counts()["invalid"], builder.counts()["trades"]) == (1, 0)
 
 
-def test_market_status_is_said_at_most_once_a_second() -> None:
+def test_market_status_is_said_at_most_once_a_second(run: Run) -> None:
     builder = BookBuilder()
     changes = [venue_change(str(10 + i), at_ms=1_001 + i * 100) for i in range(40)]
     out = run(builder, [UNIVERSE, venue_book(), *changes])
@@ -217,7 +202,7 @@ def test_market_status_is_said_at_most_once_a_second() -> None:
     assert [(status.deltas, status.last_seq) for status in final] == [(40, 41)]
 
 
-def test_a_periodic_snapshot_stores_every_book_when_its_batch_has_ended() -> None:
+def test_a_periodic_snapshot_stores_every_book_when_its_batch_has_ended(run: Run) -> None:
     builder = BookBuilder()
     run(builder, [UNIVERSE, venue_book("y"), venue_book("n")])
     first, second = venue_change("11", right=False), venue_change("12", at_ms=1_030)
@@ -228,7 +213,7 @@ def test_a_periodic_snapshot_stores_every_book_when_its_batch_has_ended() -> Non
     assert [(row.token_id, row.bids[0].size_e6, row.state) for row in only(BookLevels, out)] == [("y", 12_000_000, "VERIFIED")]
 
 
-def test_a_new_subscriber_gets_all_levels_of_its_token_only() -> None:
+def test_a_new_subscriber_gets_all_levels_of_its_token_only(run: Run) -> None:
     builder = BookBuilder(depth=1)
     deep = msgspec.structs.replace(venue_book("y"), bids=(("0.44", "1"), ("0.45", "10")))
     run(builder, [UNIVERSE, deep, venue_book("n")])
@@ -240,7 +225,7 @@ def test_a_new_subscriber_gets_all_levels_of_its_token_only() -> None:
     assert list(builder.current("book.\0")) == []
 
 
-def test_a_token_without_news_is_quiet_while_others_are_heard_and_stale_when_none_is() -> None:
+def test_a_token_without_news_is_quiet_while_others_are_heard_and_stale_when_none_is(run: Run) -> None:
     builder = BookBuilder(staleness_ms=1_000)
     run(builder, [UNIVERSE, venue_book("y"), venue_book("n")])
     run(builder, [venue_change("11", token="n", at_ms=3_000)])
@@ -252,7 +237,7 @@ def test_a_token_without_news_is_quiet_while_others_are_heard_and_stale_when_non
     assert [(each.token_id, each.new) for each in only(BookStateChanged, out)] == [("y", "VERIFIED")]
 
 
-def test_books_of_a_lost_link_are_stale_until_something_proves_them() -> None:
+def test_books_of_a_lost_link_are_stale_until_something_proves_them(run: Run) -> None:
     builder = BookBuilder()
     run(builder, [UNIVERSE, venue_book("y"), venue_book("n")])
     out = run(builder, [FeedStatus(ts_ns=S, link_id="ws-0", state="down", reason="closed 1006", token_ids=("y", "z"))])
@@ -263,7 +248,7 @@ def test_books_of_a_lost_link_are_stale_until_something_proves_them() -> None:
     assert len(only(FeedGap, out)) == 1
 
 
-def test_messages_lost_on_the_bus_and_a_restarted_gateway_make_books_stale() -> None:
+def test_messages_lost_on_the_bus_and_a_restarted_gateway_make_books_stale(run: Run) -> None:
     builder = BookBuilder()
     run(builder, [UNIVERSE, venue_book("y"), venue_book("n")])
     out = builder.missed(Gap("feed", "feed.y", "gateway", 5, 7), 2 * S)
@@ -274,7 +259,7 @@ def test_messages_lost_on_the_bus_and_a_restarted_gateway_make_books_stale() -> 
     assert list(builder.peer_started(PeerStarted("universe", "scheduler", "run-2"), 3 * S)) == []
 
 
-def test_a_refused_frame_makes_a_book_pending_until_the_next_match() -> None:
+def test_a_refused_frame_makes_a_book_pending_until_the_next_match(run: Run) -> None:
     builder = BookBuilder()
     run(builder, [UNIVERSE, venue_book("y")])
     out = run(builder, [BadFeedFrame(ts_ns=1_000 * MS, token_id="y", market="0xm", reason="not JSON")])
@@ -282,19 +267,19 @@ def test_a_refused_frame_makes_a_book_pending_until_the_next_match() -> None:
     assert builder.counts()["invalid"] == 1
     out = run(builder, [venue_change("11", at_ms=1_500)])
     assert [each.new for each in only(BookStateChanged, out)] == ["VERIFIED"]
-    assert not only(BookWanted, fire(builder, 10 * S))
+    assert not only(BookWanted, run(builder, until_ns=10 * S))
 
 
-def test_a_refused_frame_that_names_one_token_is_a_doubt_about_both_of_its_market() -> None:
+def test_a_refused_frame_that_names_one_token_is_a_doubt_about_both_of_its_market(run: Run) -> None:
     builder = BookBuilder()
     run(builder, [UNIVERSE, venue_book("y"), venue_book("n")])
     out = run(builder, [BadFeedFrame(ts_ns=1_000 * MS, token_id="y", market="0xm", reason="not JSON")])
     assert {(each.token_id, each.new) for each in only(BookStateChanged, out)} == {("y", "PENDING"), ("n", "PENDING")}
-    out = fire(builder, 10 * S)
+    out = run(builder, until_ns=10 * S)
     assert {each.token_id for each in only(BookWanted, out)} == {"y", "n"}
 
 
-def test_the_tokens_of_a_resolved_market_are_dead() -> None:
+def test_the_tokens_of_a_resolved_market_are_dead(run: Run) -> None:
     builder = BookBuilder()
     run(builder, [UNIVERSE, venue_book("y"), venue_book("n")])
     msg = MarketResolved(ts_ns=S, market="0xm", venue_ts="1", token_ids=("y", "n"), winning_token_id="y", winning_outcome="Yes")
@@ -306,7 +291,7 @@ def test_the_tokens_of_a_resolved_market_are_dead() -> None:
     assert {top.state for top in only(BookSnapshot, builder.current("book."))} == {"DEAD"}
 
 
-def test_a_market_that_is_followed_no_longer_is_forgotten_with_a_last_status() -> None:
+def test_a_market_that_is_followed_no_longer_is_forgotten_with_a_last_status(run: Run) -> None:
     builder = BookBuilder()
     run(builder, [UNIVERSE, venue_book("y"), whole(1)])
     out = run(builder, [MarketUniverse(ts_ns=S, markets=())])
@@ -314,13 +299,13 @@ def test_a_market_that_is_followed_no_longer_is_forgotten_with_a_last_status() -
     assert [each.token_id for each in only(BookSnapshot, builder.current("book."))] == ["mkt-1/yes"]
 
 
-def test_a_catalogue_that_comes_after_the_book_makes_its_batches_provable() -> None:
+def test_a_catalogue_that_comes_after_the_book_makes_its_batches_provable(run: Run) -> None:
     builder = BookBuilder()
     out = run(builder, [venue_book("y"), UNIVERSE, venue_change("11")])
     assert [each.new for each in only(BookStateChanged, out)] == ["UNVERIFIED", "VERIFIED"]
 
 
-def test_without_tops_nothing_is_published() -> None:
+def test_without_tops_nothing_is_published(run: Run) -> None:
     builder = BookBuilder(publish_tops=False)
     out = run(builder, [UNIVERSE, venue_book("y"), venue_change("11"), whole(1), delta(2, ("0.41", "1"))])
     assert not only(BookSnapshot, out)

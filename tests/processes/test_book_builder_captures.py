@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +26,7 @@ from processes.book_builder import BookBuilder
 MS = 1_000_000
 S = 1_000 * MS
 Kind = TypeVar("Kind", bound=Message)
+Run = Callable[..., list[Message]]
 
 
 def only(kind: type[Kind], messages: Iterable[Message]) -> list[Kind]:
@@ -34,25 +35,6 @@ def only(kind: type[Kind], messages: Iterable[Message]) -> list[Kind]:
 
 def rows(messages: Iterable[Message]) -> int:
     return sum(len(msg.events) for msg in only(BookEvents, messages))
-
-
-def run(builder: BookBuilder, messages: Iterable[Message], until_ns: int = 0) -> list[Message]:
-    """What a runner on event time does: due timers before each message."""
-    out: list[Message] = []
-    for msg in messages:
-        out += fire(builder, msg.ts_ns)
-        out += builder.handle(msg, msg.ts_ns)
-    return out + fire(builder, until_ns)
-
-
-def fire(builder: BookBuilder, now_ns: int) -> list[Message]:
-    out: list[Message] = []
-    while (due := builder.next_timer_ns()) is not None and due <= now_ns:
-        out += builder.on_timer(due)
-    return out
-
-
-# --- the generic stream --------------------------------------------------------------------------------------------
 
 
 def frames_of(file: Path) -> Iterator[tuple[int, bytes]]:
@@ -82,7 +64,7 @@ def verdicts(out: list[Message]) -> set[str]:
     return {msg.new for msg in only(BookStateChanged, out)} | {msg.state for msg in only(BookSnapshot, out)}
 
 
-def test_every_batch_of_the_contiguous_captures_verifies_without_an_alarm(shared: Path) -> None:
+def test_every_batch_of_the_contiguous_captures_verifies_without_an_alarm(shared: Path, run: Run) -> None:
     folder = shared / "data" / "real" / "ws"
     batches = 0
     for name, frames, entries in (
@@ -100,7 +82,7 @@ def test_every_batch_of_the_contiguous_captures_verifies_without_an_alarm(shared
     assert batches == 32
 
 
-def test_books_of_a_capture_with_missing_frames_verify_again_by_themselves(shared: Path) -> None:
+def test_books_of_a_capture_with_missing_frames_verify_again_by_themselves(shared: Path, run: Run) -> None:
     file = shared / "data" / "real" / "ws" / "adriancova_market_frames_h1_run8.jsonl"
     builder = BookBuilder()
     out = run(builder, capture(file), until_ns=2**62)
@@ -108,20 +90,20 @@ def test_books_of_a_capture_with_missing_frames_verify_again_by_themselves(share
     assert (len(only(BookLevels, out)), len(only(TradePrint, out))) == (5, 2)
 
 
-def test_an_empty_book_of_the_second_protocol_verifies(shared: Path) -> None:
+def test_an_empty_book_of_the_second_protocol_verifies(shared: Path, run: Run) -> None:
     builder = BookBuilder()
     out = run(builder, capture(shared / "data" / "real" / "ws" / "adriancova_ws_market_v2_session.jsonl"))
     assert verdicts(out) == {"VERIFIED"}
 
 
-def test_a_mass_cancel_without_a_snapshot_is_stored_whole_and_unverified(shared: Path) -> None:
+def test_a_mass_cancel_without_a_snapshot_is_stored_whole_and_unverified(shared: Path, run: Run) -> None:
     builder = BookBuilder(resync=False)
     out = run(builder, capture(shared / "data" / "real" / "ws" / "tail5m_bba_cancel_batch.jsonl"), until_ns=2**62)
     assert (verdicts(out), rows(out)) == ({"UNVERIFIED"}, 8)
     assert [event.seq for event in only(BookEvents, out)] == [1, 1]
 
 
-def test_without_the_static_fields_a_capture_is_unverified_and_not_suspect(shared: Path) -> None:
+def test_without_the_static_fields_a_capture_is_unverified_and_not_suspect(shared: Path, run: Run) -> None:
     file = shared / "data" / "real" / "ws" / "adriancova_market_frames_h1_run8.jsonl"
     builder = BookBuilder()
     out = run(builder, capture(file, 23, known=False), until_ns=2**62)
@@ -130,7 +112,7 @@ def test_without_the_static_fields_a_capture_is_unverified_and_not_suspect(share
     assert {shown.basis for shown in only(BookSnapshot, out)[2:]} == {"best"}
 
 
-def test_the_replay_stream_of_the_vectors_verifies_entry_by_entry(shared: Path) -> None:
+def test_the_replay_stream_of_the_vectors_verifies_entry_by_entry(shared: Path, run: Run) -> None:
     stream = json.loads((shared / "reference" / "vectors" / "book_hash.json").read_text())["stream"]
     opening = stream["opening_book_token_a"]
     market = opening["market"]
