@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from pipeline.base.units import parse_price_e6
 from pipeline.fake_venue import wire
 from pipeline.fake_venue.gamma import Listing
@@ -162,7 +160,7 @@ class TapeSource:
     def _take(self, due_ns: int, text: str) -> Frame:
         """One frame with its readers; what cannot be understood is sent on to everybody, as it was recorded."""
         try:
-            body = msgspec.json.decode(text)
+            body = json.loads(text)
             named = [token for item in (body if isinstance(body, list) else [body]) for token in self._understand(item)]
             kind = wire.BOOK if isinstance(body, list) else str(body.get("event_type", ""))
         except (ValueError, KeyError, TypeError, AttributeError):
