@@ -84,8 +84,7 @@ class Gateway(Stage):
         self._follow: tuple[str, ...] | None = None
         self._links: dict[str, FeedStatus] = {}
         self._carriers = Carriers()
-        self._requests = 0
-        self._frames = self._messages = 0
+        self._requests = self._frames = self._messages = 0
         self._counts = dict.fromkeys(COUNTED, 0)
         self._refusal_logged_ns: int | None = None
         self._refusals_unsaid = 0
@@ -142,6 +141,7 @@ class Gateway(Stage):
             found = self._watch.about_followed(found)
             self._watch.frame(frame.link_id, frame.ts_ns, found, bool(found) or frame.data.strip() not in HEARTBEATS)
         if self._carriers.arbiter is not None:
+            self._is_due_known = False  # what is not passed on has been seen by the watch
             found = self._carriers.one_feed(frame.link_id, found)
         for msg in found:
             if type(msg) is not VenuePriceChange:

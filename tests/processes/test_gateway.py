@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -14,7 +15,7 @@ from pipeline.bus.topology import STREAM, routes
 from pipeline.market.liveness import LivenessRules
 from pipeline.market.watch import FeedWatch
 from pipeline.messages import Message
-from pipeline.messages.control import BookWanted
+from pipeline.messages.control import FROZEN, BookWanted
 from pipeline.messages.edges import FeedEnded, FetchBooks, FollowTokens, FrameSent, LinkEvent, RawFrame, RestBody
 from pipeline.messages.market import (
     BadFeedFrame,
@@ -315,3 +316,22 @@ def test_its_timer_is_what_it_would_work_out_anew_whatever_came() -> None:
         assert told_ns == gateway.next_timer_ns()
         seen.add(told_ns)
     assert len(seen) > 5
+
+
+def test_its_timer_is_right_after_a_book_that_another_link_has_told_already() -> None:
+    watch = FeedWatch(LivenessRules(spot_check_ns=0))
+    gateway = Gateway(ask_again=AskAgain(), watch=watch)
+    give(gateway, UNIVERSE, now_ns=1)
+    for link_id in ("ws-1", "ws-2"):
+        give(gateway, LinkEvent(ts_ns=1, link_id=link_id, state="up", token_ids=("11", "12")), now_ns=1)
+    assert len(give(gateway, frame(book()), now_ns=5)) == 1
+    now_ns = NS_PER_S // 2
+    give(gateway, BookWanted(ts_ns=now_ns, token_id="11", market="0x1", cause=FROZEN), now_ns=now_ns)
+    while (due_ns := gateway.next_timer_ns()) != watch.remedies.next_ns():
+        assert due_ns is not None
+        list(gateway.on_timer(due_ns))
+        now_ns = due_ns
+    again = msgspec.structs.replace(frame(book()), link_id="ws-2", ts_ns=now_ns)
+    assert give(gateway, again, now_ns=now_ns) == []
+    assert watch.remedies.next_ns() is None
+    assert gateway.next_timer_ns() == watch.next_ns() != due_ns
