@@ -115,12 +115,13 @@ class Habits:
 
 def book_refusal(view: View, max_book_age_ns: int) -> str:
     """Why a market's books may not be traded on; "" if they may."""
-    allowed = view.policy.allowed(view.mode)
-    for book in (view.book, view.complement):
-        if book is not None and book.state not in allowed:
-            return f"book of {book.token_id} is {book.state}"
-    if view.now_ns - heard_ns(view.book) > max_book_age_ns:
-        return f"book of {view.book.token_id} is older than {max_book_age_ns // NS_PER_MS} ms"
+    allowed, book, complement = view.policy.allowed(view.mode), view.book, view.complement
+    if book.state not in allowed:
+        return f"book of {book.token_id} is {book.state}"
+    if complement is not None and complement.state not in allowed:
+        return f"book of {complement.token_id} is {complement.state}"
+    if view.now_ns - heard_ns(book) > max_book_age_ns:
+        return f"book of {book.token_id} is older than {max_book_age_ns // NS_PER_MS} ms"
     return market_refusal(view.market)
 
 

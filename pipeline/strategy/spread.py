@@ -88,17 +88,20 @@ class SpreadCapture:
             return Targets(reason=reason)
         rewarded = self._rewarded(view)
         bid_e6, ask_e6 = self.prices(view, rewarded)
-        bid = self._bid(view, bid_e6, rewarded) if bid_e6 else None
-        ask = self._ask(view, ask_e6, rewarded) if ask_e6 else None
-        quotes = tuple(quote for quote in (bid, ask) if quote)
+        left_e6 = self._left_e6(view)
+        full_e6 = self._full_e6(view, rewarded) * left_e6 // ONE_E6
+        bid = self._bid(view, bid_e6, full_e6) if bid_e6 else None
+        ask = self._ask(view, ask_e6, full_e6) if ask_e6 else None
+        quotes = tuple([quote for quote in (bid, ask) if quote])
+        tapered = "" if left_e6 == ONE_E6 else f", sizes at {left_e6 // 10_000} % before the end"
         if not quotes:
-            return Targets(reason=f"at the inventory or exposure cap{self._tapered(view)}")
+            return Targets(reason=f"at the inventory or exposure cap{tapered}")
         profit = (ask_e6 - bid_e6) * min(bid.size_e6, ask.size_e6) // ONE_E6 if bid and ask else 0
         scores = self._scores(view, quotes)
         paid = f", rewards {' and '.join(f'{share // 10_000} %' for share in scores)} of the score" if any(scores) else ""
         return Targets(
             quotes,
-            reason=f"quote inside the spread at inventory {format_e6(view.net_e6)}{self._tapered(view)}{paid}",
+            reason=f"quote inside the spread at inventory {format_e6(view.net_e6)}{tapered}{paid}",
             expected_profit_e6=max(0, profit),
             scores_e6=scores,
         )
@@ -127,17 +130,15 @@ class SpreadCapture:
         moves = self.volatility_part_e6 * view.volatility_e6 + self.markout_part_e6 * max(0, -view.markout_e6)
         return min(self.max_widening_e6, moves // ONE_E6)
 
-    def _tapered(self, view: View) -> str:
-        part = self._left_e6(view)
-        return "" if part == ONE_E6 else f", sizes at {part // 10_000} % before the end"
-
     def _left_e6(self, view: View) -> int:
         """The part of a full size that is still quoted so near to the market's end or the start of its game, in millionths."""
         if not self.taper_ns:
             return ONE_E6
-        ahead = [at - view.now_ns for at in (view.market.end_ns, view.market.game_start_ns) if at > view.now_ns]
-        left = min(ahead, default=self.taper_ns)
-        return ONE_E6 if left >= self.taper_ns else ONE_E6 * left // self.taper_ns
+        left = self.taper_ns
+        for at_ns in (view.market.end_ns, view.market.game_start_ns):
+            if view.now_ns < at_ns < view.now_ns + left:
+                left = at_ns - view.now_ns
+        return ONE_E6 * left // self.taper_ns
 
     def _rewarded(self, view: View) -> bool:
         """Resting with the minimum size within the band is expected to pay enough a day."""
@@ -165,9 +166,9 @@ class SpreadCapture:
             found.append(share_e6(rewards, mid, price, quote.size_e6, others))
         return tuple(found)
 
-    def _bid(self, view: View, price_e6: int, rewarded: bool) -> Quote | None:
+    def _bid(self, view: View, price_e6: int, full_e6: int) -> Quote | None:
         """The bid: sell the other outcome's shares where enough are at hand, else buy."""
-        size = self._size(view, view.net_e6, rewarded)
+        size = self._size(full_e6, view.net_e6)
         buy = sized(view, view.book.token_id, "BUY", price_e6, self._affordable(view, price_e6, size))
         if not view.complement_id:
             return buy
@@ -176,9 +177,9 @@ class SpreadCapture:
             price = max(price, view.complement.bids[0].price_e6 + view.complement.tick_size_e6)
         return _sell_or(buy, view, view.complement_id, price, size, view.complement_inventory_e6)
 
-    def _ask(self, view: View, price_e6: int, rewarded: bool) -> Quote | None:
+    def _ask(self, view: View, price_e6: int, full_e6: int) -> Quote | None:
         """The ask: sell shares where enough are at hand, else buy the other outcome, else sell short where it is simulated."""
-        size = self._size(view, -view.net_e6, rewarded)
+        size = self._size(full_e6, -view.net_e6)
         token_id = view.book.token_id
         if view.complement_id:
             price: int = complement_e6(price_e6)
@@ -191,16 +192,18 @@ class SpreadCapture:
         short = self._affordable(view, complement_e6(price_e6), size)
         return sized(view, token_id, "SELL", price_e6, max(short, min(size, view.inventory_e6)))
 
-    def _size(self, view: View, towards_e6: int, rewarded: bool) -> int:
-        """The size of the side that adds to ``towards_e6``: whole while it is at or below zero, shrinking to nothing at the cap."""
-        size = self.size_e6
+    def _full_e6(self, view: View, rewarded: bool) -> int:
+        """The size of a side that nothing limits."""
         if rewarded and view.market.rewards is not None:
-            size = max(size, view.market.rewards.min_size_e6)
-        size = size * self._left_e6(view) // ONE_E6
+            return max(self.size_e6, view.market.rewards.min_size_e6)
+        return self.size_e6
+
+    def _size(self, full_e6: int, towards_e6: int) -> int:
+        """The size of the side that adds to ``towards_e6``: whole while it is at or below zero, shrinking to nothing at the cap."""
         room = self.max_inventory_e6 - towards_e6
         if towards_e6 <= 0:
-            return min(size, room)
-        return min(size * room // self.max_inventory_e6, room) if room > 0 else 0
+            return min(full_e6, room)
+        return min(full_e6 * room // self.max_inventory_e6, room) if room > 0 else 0
 
     def _affordable(self, view: View, price_e6: int, size_e6: int) -> int:
         """The size, cut so that both sides together stay under the exposure cap."""
