@@ -16,6 +16,7 @@ from pipeline.strategy.account import Account
 from pipeline.strategy.base import Habits, Strategy, Targets, View, stands_still
 from pipeline.strategy.marks import mark_e6, portfolio_row
 from pipeline.strategy.own_orders import without_own
+from pipeline.strategy.quoting import Quoting
 from pipeline.strategy.signals import Signals
 from pipeline.strategy.telling import opportunity, seen_by
 from pipeline.trading.diff import Changes, diff_quotes
@@ -46,13 +47,8 @@ class QuoteDesk:
         self._markets: dict[str, Market] = {}
         self._quoted: dict[str, tuple[Market, str]] = {}
         self._books: dict[str, BookSnapshot] = {}
-        self._next_quote_ns: dict[str, int] = {}
-        self._standing: dict[str, str] = {}
-        self._wakes: dict[str, int] = {}
+        self._quoting: dict[str, Quoting] = {}
         self._heap: list[tuple[int, str]] = []
-        self._signals: dict[str, Signals] = {}
-        self._jumped_ns: dict[str, int] = {}
-        self._decided_ns: dict[str, int] = {}
         self._aside: frozenset[str] = frozenset()
         self._frame_ns = 0
         self._closed = False
@@ -86,26 +82,26 @@ class QuoteDesk:
                 # The other outcome is the same book: it matters only if it is trusted differently.
                 return self._prompted(other_token(self._markets[token_id], token_id), book, now_ns)
             return ()
-        signals = self._signals.get(token_id)
+        quoting = self._quoting.get(token_id) or self._kept(token_id)
+        signals = quoting.signals
         if signals is None:
-            signals = self._signals[token_id] = Signals()
+            signals = quoting.signals = Signals()
         bids, asks = book.bids, book.asks
         if not bids or not asks:
             return self._prompted(token_id, book, now_ns)
         bid_e6, ask_e6 = bids[0].price_e6, asks[0].price_e6
         if 0 < self._max_mid_jump_e6 < signals.on_top(bid_e6, ask_e6, now_ns):
-            self._jumped_ns[token_id] = now_ns + self.habits.jump_pause_ns
+            quoting.jumped_ns = now_ns + self.habits.jump_pause_ns
         elif before is not None and before.state == book.state and before.bids and before.asks and bid_e6 < ask_e6:
             # A book that may be traded on as much as the one before, as far as a glance tells.
-            put_off_ns = self._next_quote_ns.get(token_id, 0)
-            if now_ns < put_off_ns:
-                if token_id not in self._wakes:
-                    self._wake_at(token_id, put_off_ns)
+            if now_ns < quoting.next_quote_ns:
+                if quoting.wake_ns is None:
+                    self._wake_at(token_id, quoting.next_quote_ns)
                 return ()
             if (
                 bid_e6 == before.bids[0].price_e6
                 and ask_e6 == before.asks[0].price_e6
-                and now_ns < self._decided_ns.get(token_id, 0) + self._requote_ns
+                and now_ns < quoting.decided_ns + self._requote_ns
                 and before.tick_size_e6 == book.tick_size_e6
             ):
                 # What changed lies deeper in the book: it is looked at as often as quotes may change, not with every book.
@@ -130,7 +126,7 @@ class QuoteDesk:
         self.account.update(update)
         token_id = self._quoted_of(update.token_id)
         if update.status == "rejected":
-            self._next_quote_ns[token_id] = now_ns + REJECT_PAUSE_NS
+            self._kept(token_id).next_quote_ns = now_ns + REJECT_PAUSE_NS
         return self._evaluate(token_id, now_ns)
 
     def on_fill(self, fill: Fill, now_ns: int) -> Iterator[Message]:
@@ -138,8 +134,9 @@ class QuoteDesk:
         if self.account.fill(fill):
             yield self._portfolio_row(self.account.portfolio.holding(fill.strategy, fill.token_id, fill.market), now_ns)
             token_id = self._quoted_of(fill.token_id)
-            if fill.liquidity == "maker" and token_id in self._signals:
-                self._signals[token_id].on_trade(*in_terms_of(token_id, fill), now_ns)
+            signals = self._kept(token_id).signals
+            if fill.liquidity == "maker" and signals is not None:
+                signals.on_trade(*in_terms_of(token_id, fill), now_ns)
             yield from self._merge(token_id, now_ns)
             yield from self._evaluate(token_id, now_ns)
 
@@ -171,15 +168,16 @@ class QuoteDesk:
 
     def wake(self, now_ns: int) -> Sequence[Message]:
         """Decide again where it was put off."""
-        heap, wakes = self._heap, self._wakes
+        heap = self._heap
         said: list[Message] = []
         while heap:
             due_ns, token_id = heap[0]
-            if wakes.get(token_id) != due_ns:  # an earlier one came in its place
+            quoting = self._kept(token_id)
+            if quoting.wake_ns != due_ns:  # an earlier one came in its place
                 heapq.heappop(heap)
             elif due_ns <= now_ns:
                 heapq.heappop(heap)
-                del wakes[token_id]
+                quoting.wake_ns = None
                 said += self._evaluate(token_id, now_ns)
             else:
                 break
@@ -217,7 +215,7 @@ class QuoteDesk:
             own = [order for desk in (self, *self.beside) for order in desk.account.displayed(market.market_id, now_ns)]
             book = without_own(book, own)
             complement = without_own(complement, own) if complement is not None else None
-        signals = self._signals.get(token_id) or _NONE
+        signals = self._kept(token_id).signals or _NONE
         return View(
             market=market,
             book=book,
@@ -253,7 +251,8 @@ class QuoteDesk:
         book = self._books.get(token_id)
         if book is None:
             return ()
-        put_off_ns = self._next_quote_ns.get(token_id, 0)
+        quoting = self._kept(token_id)
+        put_off_ns = quoting.next_quote_ns
         market_id = quoted[0].market_id
         orders = account.orders(market_id, now_ns)
         if now_ns < put_off_ns and not orders:
@@ -265,7 +264,7 @@ class QuoteDesk:
             self._wake_at(token_id, put_off_ns)
             return ()
         targets = Targets(reason=refused) if refused else self.strategy.decide(view)
-        self._decided_ns[token_id] = now_ns
+        quoting.decided_ns = now_ns
         tick = view.book.tick_size_e6
         kept_still = bool(refused) and (stands_still(view) or not POSSIBLE[account.venue_state])
         wanted = (
@@ -279,14 +278,14 @@ class QuoteDesk:
             if later_ns:
                 self._wake_at(token_id, later_ns)
         standing = "" if targets.quotes else targets.reason
-        told = self._standing.get(token_id) != standing
+        told = quoting.standing != standing
         if wanted or told:
             plan = self._plan(seen_by(view, targets), targets, now_ns, len(wanted))
             if wanted:
-                self._next_quote_ns[token_id] = now_ns + self.strategy.min_requote_interval_ns
+                quoting.next_quote_ns = now_ns + self.strategy.min_requote_interval_ns
                 said = self._commands(market_id, wanted, plan, now_ns)
             if told:
-                self._standing[token_id] = standing
+                quoting.standing = standing
                 said = [*said, opportunity(view.market, targets, plan, now_ns)]
         if targets.quotes:
             self._wake_at(token_id, heard_ns(view.book) + self.strategy.max_book_age_ns + 1)
@@ -302,7 +301,7 @@ class QuoteDesk:
         if view.market.market_id in self._aside:
             return ASIDE
         reason = self.strategy.refusal(view)
-        jumped_ns = self._jumped_ns.get(token_id, 0)
+        jumped_ns = self._kept(token_id).jumped_ns
         if reason or view.now_ns >= jumped_ns:
             return reason
         self._wake_at(token_id, jumped_ns)
@@ -352,11 +351,18 @@ class QuoteDesk:
             return token_id
         return other_token(self._markets[token_id], token_id)
 
+    def _kept(self, token_id: str) -> Quoting:
+        """What is kept of a token, made where it is new."""
+        quoting = self._quoting.get(token_id)
+        if quoting is None:
+            quoting = self._quoting[token_id] = Quoting()
+        return quoting
+
     def _wake_at(self, token_id: str, due_ns: int) -> None:
         """One wake-up a token is kept; an earlier one replaces it."""
-        planned = self._wakes.get(token_id)
-        if planned is None or due_ns < planned:
-            self._wakes[token_id] = due_ns
+        quoting = self._kept(token_id)
+        if quoting.wake_ns is None or due_ns < quoting.wake_ns:
+            quoting.wake_ns = due_ns
             heapq.heappush(self._heap, (due_ns, token_id))
 
 
