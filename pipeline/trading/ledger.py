@@ -220,7 +220,8 @@ class Ledger:
                 self.ignored += 1
                 return
             order.venue_order_id = event.venue_order_id or order.venue_order_id
-            self._keep(order, now_ns)
+            if not order.is_open:
+                self._keep(order, now_ns)
             if (order.status, order.reason, order.venue_order_id) != before:
                 yield self.record(order, now_ns)
             yield self.update(order, now_ns)

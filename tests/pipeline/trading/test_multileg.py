@@ -12,7 +12,7 @@ from pipeline.messages.market import BookSnapshot, Level, Side
 from pipeline.messages.orders import Fill, OrderStatus, OrderUpdate
 from pipeline.trading.diff import Quote
 from pipeline.trading.multileg import MultiLeg
-from pipeline.trading.multileg_legs import LegRun, expected_miss_cost_e6, legs_in_order
+from pipeline.trading.multileg_legs import LegRun
 from pipeline.trading.multileg_value import Form, covered_e6, excess_e6
 
 MS = 1_000_000
@@ -240,17 +240,6 @@ def test_a_trade_told_after_the_orders_end_is_waited_for() -> None:
     assert made.step(place.of, T) is None and made.outcome == ""
     made.on_fill(fill(quote, "o1", 10 * ONE_E6))
     assert made.step(place.of, T) is not None
-
-
-def test_the_thinnest_leg_goes_first() -> None:
-    legs = plan().legs
-    assert [leg.token_id for leg in legs_in_order(legs, [30, 10, 20])] == ["b", "c", "a"]
-
-
-def test_a_missed_leg_costs_what_selling_those_before_it_loses() -> None:
-    legs = plan().legs
-    assert expected_miss_cost_e6(legs, [100_000, 200_000, 900_000], 20_000) == (100_000 + 300_000) // 50
-    assert expected_miss_cost_e6(legs, [100_000, 200_000, 900_000], 0) == 0
 
 
 holdings = st.lists(st.integers(0, 50), min_size=2, max_size=5)
