@@ -18,7 +18,6 @@ from pipeline.messages import Message
 from pipeline.messages.edges import FrameSent, LinkEvent, RawFrame
 from pipeline.messages.market import LinkState
 from pipeline.venue.backoff import Backoff
-from pipeline.venue.quick_socket import QuickConnection
 
 Emit = Callable[[Message], None]
 PING = b"PING"
@@ -111,7 +110,6 @@ class Link:
             compression=None,
             close_timeout=CLOSE_TIMEOUT_S,
             open_timeout=10,
-            create_connection=QuickConnection,
             **self._options(),
         ) as socket:
             self._socket, self._dropped = socket, ""
