@@ -1,10 +1,15 @@
-"""Which program this is, to the letter: a figure over its sources, so that a past run can tell whether it is asked by the same one."""
+"""Which program this is, to the letter: a figure over its sources, so that a past run can tell whether it is asked by the same one.
+
+A compiled build has the same sources beside it, says the same, and so has the same figure.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from functools import cache
 from pathlib import Path
+
+from pipeline.base import units
 
 ROOMS = ("pipeline", "processes")
 
@@ -22,3 +27,8 @@ def code_version(*also: str) -> str:
             found.update(path.relative_to(root).as_posix().encode() + b"\0")
             found.update(path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
     return found.hexdigest()[:16]
+
+
+def is_compiled() -> bool:
+    """Whether the pure modules run as compiled (docs/compiled.md), not from their sources."""
+    return not str(units.__file__).endswith((".py", ".pyc"))

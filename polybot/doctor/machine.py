@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.base.code import is_compiled
 from pipeline.base.config import LAYERS, find_config
 from pipeline.base.errors import ConfigError
 from pipeline.store.url import path_of_url
@@ -31,7 +32,8 @@ def python_findings() -> Iterator[Finding]:
     if least and _parts(running) < _parts(least):
         yield Finding("python", "problem", f"Python {running}; Polybot needs {wanted}", f"install Python {least} or newer")
     else:
-        yield Finding("python", "ok", f"Python {running}, which fits {wanted or 'Polybot'}")
+        build = "compiled" if is_compiled() else "not compiled"
+        yield Finding("python", "ok", f"Python {running}, which fits {wanted or 'Polybot'}; Polybot is {build}")
 
 
 def package_findings() -> Iterator[Finding]:
