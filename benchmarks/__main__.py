@@ -57,6 +57,11 @@ def _rates(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     envvar="POLYBOT_BENCH_PEERS",
     help="Ready environments of other engines; made under benchmarks/.peers otherwise.",
 )
+@click.option(
+    "--compiled",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="An environment with a compiled Polybot (docs/compiled.md), to be measured beside this one in `backtest`.",
+)
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Where the JSON goes; under benchmarks/results otherwise.")
 def main(
     groups: tuple[str, ...],
@@ -65,6 +70,7 @@ def main(
     seconds: float | None,
     rates: tuple[int, ...] | None,
     peers: Path | None,
+    compiled: Path | None,
     out: Path | None,
 ) -> None:
     """Measure GROUPS (all of them without any) and print medians with the machine they are from.
@@ -76,7 +82,9 @@ def main(
       uv run python -m benchmarks throughput --seconds 10 --rates 3000,5000
     """
     usual = QUICK if quick else FULL
-    options = Options(runs or usual.runs, runs or usual.live_runs, seconds or usual.seconds, rates or usual.rates, quick, peers)
+    options = Options(
+        runs or usual.runs, runs or usual.live_runs, seconds or usual.seconds, rates or usual.rates, quick, peers, compiled
+    )
     before, began = machine(), time.monotonic()
     figures: list[Figure] = []
     modules = {group: importlib.import_module(f"benchmarks.{group}") for group in groups or GROUPS}

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environments import BASANA, HFTBACKTEST, NAUTILUS, Peer, PeerMissing, interpreter, play
+from benchmarks.environments import BASANA, HFTBACKTEST, NAUTILUS, Peer, PeerMissing, interpreter, play, python_of
 from benchmarks.machine import Options
 from benchmarks.market_tape import CHANGES, write_market_tape
 from benchmarks.table import Figure
 
 QUICK_CHANGES = 100_000
 MEMORY, RAW = "memory", "raw"
+COMPILED = ", compiled"
 GOOD = {MEMORY: 250_000, RAW: 100_000}
 EXCELLENT = {MEMORY: 700_000, RAW: 400_000}
 TIMES_NAUTILUS = {MEMORY: 3.0, RAW: 2.0}
@@ -62,10 +63,14 @@ def figures(options: Options) -> list[Figure]:
 def played(tape: Path, options: Options) -> tuple[dict[str, Played], dict[tuple[str, str], Played]]:
     """Every side in every mode, round after round. A peer that fails once is left out from then on."""
     ours = {mode: Played("polybot") for mode in (MEMORY, RAW)}
+    if options.compiled is not None:
+        ours |= {mode + COMPILED: Played("polybot, compiled") for mode in (MEMORY, RAW)}
     theirs = {(peer.name, mode): Played(peer.title) for peer, modes in MODES for mode in modes}
     for _ in range(options.runs):
         for mode in (MEMORY, RAW):
-            ours[mode].runs.append(_own(tape, mode))
+            ours[mode].runs.append(_own(tape, mode, Path(sys.executable)))
+            if options.compiled is not None:
+                ours[mode + COMPILED].runs.append(_own(tape, mode, python_of(options.compiled)))
             for peer, modes in MODES:
                 side = theirs.get((peer.name, mode))
                 if side is None or side.missing or mode not in modes:
@@ -84,9 +89,13 @@ def rows(ours: dict[str, Played], theirs: dict[tuple[str, str], Played]) -> list
         own = ours[mode]
         for peer, _ in MODES:
             side = theirs.get((peer.name, mode))
-            if side is not None:
-                aim = TIMES_NAUTILUS[mode] if peer is NAUTILUS else None
-                found.append(_row(words, mode, own.rates, side, aim, _notes(mode, ours, theirs) if peer is NAUTILUS else ""))
+            if side is None:
+                continue
+            aim = TIMES_NAUTILUS[mode] if peer is NAUTILUS else None
+            found.append(_row(words, mode, own.rates, side, aim, _notes(mode, ours, theirs) if peer is NAUTILUS else ""))
+            compiled = ours.get(mode + COMPILED)
+            if compiled is not None and peer is NAUTILUS:
+                found.append(_row(words + COMPILED, mode, compiled.rates, side, aim, compiled.note()))
     in_memory = theirs[NAUTILUS.name, MEMORY]
     found.append(_row("backtest, from raw bytes, against events in memory", RAW, ours[RAW].rates, in_memory, 2.0, ""))
     looked = tuple(run["events"] / (run["seconds"] + run["look_s"]) for run in ours[RAW].runs)
@@ -115,9 +124,9 @@ def _notes(mode: str, ours: dict[str, Played], theirs: dict[tuple[str, str], Pla
     return "; ".join(side.note() for side in sides if side.runs)
 
 
-def _own(tape: Path, mode: str) -> Told:
-    words = [sys.executable, "-m", "benchmarks.backtest_run", str(tape), mode]
-    root = Path(__file__).resolve().parents[1]
-    done = subprocess.run(words, check=True, stdout=subprocess.PIPE, cwd=root)
+def _own(tape: Path, mode: str, python: Path) -> Told:
+    """One run with the Polybot that is installed for this interpreter (``-P``: not the one that this file lies beside)."""
+    script = Path(__file__).with_name("backtest_run.py")
+    done = subprocess.run([str(python), "-P", str(script), str(tape), mode], check=True, stdout=subprocess.PIPE)
     found: Told = json.loads(done.stdout)
     return found

@@ -46,7 +46,7 @@ class PeerMissing(Exception):
 def interpreter(peer: Peer, ready: Path | None = None) -> Path:
     """The interpreter of a peer's environment; made if it is not there. ``ready`` is a folder of environments. Raises PeerMissing."""
     place = (ready or MADE) / peer.name
-    python = _python(place.absolute())
+    python = python_of(place.absolute())
     pins = place / "pins.json"
     if ready is not None:
         if not python.is_file():
@@ -81,5 +81,6 @@ def _run(peer: Peer, *words: str) -> str:
     return done.stdout
 
 
-def _python(place: Path) -> Path:
+def python_of(place: Path) -> Path:
+    """The interpreter of an environment."""
     return place / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")

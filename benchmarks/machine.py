@@ -17,7 +17,7 @@ class Options:
     """How to measure: rounds, the seconds of each live run that count, and the paces of the venue to try.
 
     ``live_runs`` are the rounds of figures whose runs are live. ``quick`` takes smaller tapes and fewer tokens; ``peers`` is a folder of
-    ready environments of other engines.
+    ready environments of other engines, ``compiled`` an environment with a compiled Polybot in it.
     """
 
     runs: int = 5
@@ -26,6 +26,7 @@ class Options:
     rates: tuple[int, ...] = (3_000, 5_000, 7_000, 10_000)
     quick: bool = False
     peers: Path | None = None
+    compiled: Path | None = None
 
     @property
     def bare_seconds(self) -> float:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.backtest import MEMORY, RAW, Played, rows
+from benchmarks.backtest import COMPILED, MEMORY, RAW, Played, rows
 from benchmarks.environments import BASANA, HFTBACKTEST, NAUTILUS, Peer, PeerMissing, interpreter, play
 from benchmarks.table import cells
 
@@ -38,6 +38,13 @@ def test_a_row_for_each_mode_and_peer_and_those_that_are_missing_say_why() -> No
         assert f"{peer.title} not there: no network" in cells(by_peer["backtest, events in memory", peer.title])
     looked = by_peer["backtest, from raw bytes, first look included", "nautilus_trader 1.221.0"]
     assert looked.runs == (50, pytest.approx(100 / 3))
+
+
+def test_a_compiled_polybot_stands_beside_the_other_and_the_same_peer() -> None:
+    ours = {mode + build: Played("polybot", [told(2 if build else 4)]) for mode in (MEMORY, RAW) for build in ("", COMPILED)}
+    theirs = {(NAUTILUS.name, mode): Played(NAUTILUS.title, [told(8)]) for mode in (MEMORY, RAW)}
+    ratios = {each.name: each.ratio for each in rows(ours, theirs) if each.name.startswith("backtest, events in memory")}
+    assert ratios == {"backtest, events in memory": 2.0, "backtest, events in memory, compiled": 4.0}
 
 
 def test_an_environment_that_is_not_there_is_a_reason_not_a_failure(tmp_path: Path) -> None:
