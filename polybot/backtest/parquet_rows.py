@@ -1,4 +1,4 @@
-"""Level-2 data in Apache Parquet: the columns of level-2 CSV, read by the same mapping of columns."""
+"""Level-2 data in Apache Parquet: the columns of level-2 CSV, read by the same mapping; and ``level2.parquet`` of `recordings convert`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.base.errors import BadInput
 from pipeline.messages import Message
 from pipeline.recording.level2 import Columns, read_rows
+from polybot.recordings.level2 import CSV_COLUMNS, Change, csv_row
 
 MAGIC = b"PAR1"
 ROWS = 16_384
@@ -35,11 +36,13 @@ def _texts(path: Path) -> Iterator[list[str]]:
         raise BadInput(f"{path}: Parquet needs pyarrow: `uv sync --extra parquet`, or give CSV") from None
     try:
         file = pyarrow.parquet.ParquetFile(path)
-        yield list(file.schema_arrow.names)
+        names = list(file.schema_arrow.names)
+        ours = tuple(names) == Change._fields
+        yield list(CSV_COLUMNS) if ours else names
         for batch in file.iter_batches(ROWS):
             columns = [column.to_pylist() for column in batch.columns]
             for row in zip(*columns, strict=True):
-                yield [_text(value) for value in row]
+                yield csv_row(Change(*row)) if ours else [_text(value) for value in row]
     except (pyarrow.ArrowException, OSError) as error:
         raise BadInput(f"{path}: not a whole Parquet file: {str(error).splitlines()[0]}") from None
 

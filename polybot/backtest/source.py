@@ -27,6 +27,7 @@ from pipeline.recording.source import FrameSource, open_frames
 from polybot.backtest.pairs import TokenSurvey
 from polybot.backtest.parquet_rows import is_parquet, parquet_messages
 from polybot.backtest.samples import is_samples, sampled_markets, sampled_messages
+from polybot.recordings.parquet_files import FRAMES, LEVEL2
 
 EPOCH_NS = 1_577_836_800_000_000_000
 """When a file begins that tells no time at all (2020-01-01): a run must not depend on today."""
@@ -64,6 +65,11 @@ def look(
         found = _stored(source)
     else:
         path = Path(source)
+        if (path / FRAMES).is_file():
+            raise BadInput(
+                f"{source}: holds the tables of a recording; `polybot recordings convert {source} --out FOLDER` makes it one "
+                f"again, and {path / LEVEL2} can be played"
+            )
         with_header = path.is_file() and path.open("rb").read(16)
         if with_header == b"SQLite format 3\x00":
             found = _stored(f"sqlite:///{source}")

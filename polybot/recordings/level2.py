@@ -62,21 +62,24 @@ def write_csv(changes: Iterator[Change], path: Path) -> int:
         writer.writerow(CSV_COLUMNS)
         for row in changes:
             count += 1
-            writer.writerow(
-                (
-                    _ms(row.ts_ns),
-                    "LAST_TRADE" if row.event == "trade" else "PRICE_CHANGE",
-                    row.token_id,
-                    "BID" if row.side in ("bid", "buy") else "ASK",
-                    format_e6(row.price_e6),
-                    format_e6(row.size_e6),
-                    "" if row.best_bid_e6 is None else format_e6(row.best_bid_e6),
-                    "" if row.best_ask_e6 is None else format_e6(row.best_ask_e6),
-                    row.market,
-                    row.hash,
-                )
-            )
+            writer.writerow(csv_row(row))
     return count
+
+
+def csv_row(row: Change) -> list[str]:
+    """A change in texts, as ``CSV_COLUMNS`` names them."""
+    return [
+        _ms(row.ts_ns),
+        "LAST_TRADE" if row.event == "trade" else "PRICE_CHANGE",
+        row.token_id,
+        "BID" if row.side in ("bid", "buy") else "ASK",
+        format_e6(row.price_e6),
+        format_e6(row.size_e6),
+        "" if row.best_bid_e6 is None else format_e6(row.best_bid_e6),
+        "" if row.best_ask_e6 is None else format_e6(row.best_ask_e6),
+        row.market,
+        row.hash,
+    ]
 
 
 def _ms(ts_ns: int) -> str:

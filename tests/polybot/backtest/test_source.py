@@ -14,6 +14,7 @@ from pipeline.messages.market import MarketResolved, VenueBook, VenueTrade
 from polybot.backtest.plan import make_plans
 from polybot.backtest.run import backtest
 from polybot.backtest.source import chosen, look
+from polybot.recordings.converting import convert_recording
 from polybot.replaying import replay_file
 
 MS = 1_780_000_000_000
@@ -60,6 +61,20 @@ def test_parquet_gives_the_messages_of_the_same_csv(level2: Path, tmp_path: Path
     found = look(str(tmp_path / "rows.parquet"))
     assert found.kind == "parquet"
     assert list(found.messages()) == list(look(str(level2)).messages())
+
+
+def test_converted_tables_play_as_their_csv_and_a_folder_of_them_says_which_can_be_played(
+    repository: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyarrow.parquet")
+    there, tables, rows = repository / "recordings" / "sample.jsonl", tmp_path / "tables", tmp_path / "rows.csv"
+    convert_recording(there, tables, "parquet", market="mkt-1")
+    convert_recording(there, rows, "csv", market="mkt-1")
+    found = look(str(tables / "level2.parquet"))
+    assert found.lines > 200
+    assert list(found.messages()) == list(look(str(rows)).messages())
+    with pytest.raises(BadInput, match=r"holds the tables of a recording; .* and .*level2\.parquet can be played"):
+        look(str(tables))
 
 
 def test_sampled_books_with_a_file_of_payouts_end_in_resolutions(tmp_path: Path) -> None:
