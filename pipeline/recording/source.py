@@ -82,6 +82,10 @@ def open_frames(path: Path, *, market: str = "", columns: Columns | None = None,
     if not path.exists():
         raise BadInput(f"{path}: no such file or folder; give a recording, JSON lines of frames, or level-2 CSV")
     first, number = _first_line(path)
+    if first.startswith(b"PAR1"):
+        raise BadInput(
+            f"{path}: is Parquet; `polybot backtest` plays level-2 rows, `polybot recordings convert` reads tables of frames"
+        )
     if first.strip() in _HEARTBEATS:
         return _lines(path, "frames", start_ns)
     if nests_too_deeply(first):

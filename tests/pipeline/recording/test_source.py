@@ -70,6 +70,7 @@ def test_an_array_of_frames_and_one_indented_frame_are_read_whole(tmp_path: Path
         ("", "x.jsonl", "is empty"),
         ("\n\n", "x.jsonl", "is empty"),
         ("hello\n", "x.jsonl", r"x\.jsonl:1: not JSON"),
+        ("PAR1\x15\x04\n", "x.parquet", r"x\.parquet: is Parquet; `polybot backtest` plays"),
         ('\n{"type":\n', "x.jsonl", r"x\.jsonl:2: not JSON"),
         ("5\n", "x.jsonl", r"x\.jsonl:1: expected an object"),
         (b"\x1f\x8b\x08\x00garbage", "x.gz", "cannot be read"),
