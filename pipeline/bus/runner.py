@@ -42,7 +42,6 @@ _QUIET_TURNS = 8
 _WIND_UP_NS = 1_500 * NS_PER_MS
 _RESYNC_WINDOW_NS = 60_000 * NS_PER_MS
 _PLUMBING = frozenset({EndOfStream, Committed})
-_STORED = ("persist.lossy", DURABLE)
 _NOT_LOST = frozenset({"health", DURABLE})
 """Streams whose full socket loses nothing: the next heartbeat says the same, and durable records wait in the journal to be sent again."""
 
@@ -107,8 +106,7 @@ class Runner:
         self._beat_mono_ns = self._heads_mono_ns = self._remind_mono_ns = 0
         self._resyncs: dict[tuple[str, str], deque[int]] = {}
         self._ended: set[tuple[str, str]] = set()
-        self._said_dropped = 0
-        self._journal_scarce = False
+        self._said_dropped, self._journal_scarce = 0, False
 
     def _inline_send(self, edge: InlineEdge) -> Callable[[Message], bool]:
         def send(msg: Message) -> bool:
@@ -195,7 +193,7 @@ class Runner:
     @property
     def _have_all_ended(self) -> bool:
         """On each stream: the end of one says nothing of what is still under way on another."""
-        heard = {(name, producer.partition("@")[0]) for name in _STORED for producer in self.wires.senders(name)}
+        heard = {(name, each.partition("@")[0]) for name in ("persist.lossy", DURABLE) for each in self.wires.senders(name)}
         return heard <= self._ended
 
     def _wind_up(self) -> None:

@@ -28,7 +28,7 @@ class HashedBook(TokenBook):
 
     __slots__ = ("_provided_ms", "batch", "held", "partial", "pending_until_ns", "proof", "provable", "tally")
 
-    def __init__(self, token_id: str, feed: MarketFeed, rules: BookRules) -> None:
+    def __init__(self, token_id: str, feed: MarketFeed[TokenBook], rules: BookRules) -> None:
         super().__init__(token_id, feed, rules)
         self.batch: Batch | None = None
         self.partial = False

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
 from pipeline.base.units import NS_PER_MS
 from pipeline.messages.market import Market
 from pipeline.messages.records import MarketStatus
 
-if TYPE_CHECKING:
-    from pipeline.market.token_book import TokenBook
-
+Book = TypeVar("Book")
+"""The book of a token, which knows its market's feed."""
 PRICES_KEPT = 8
 
 
 @dataclass(slots=True)
-class MarketFeed:
+class MarketFeed(Generic[Book]):
     """One market's feed: its totals for MarketStatus, and the last trade price that all its tokens hash with."""
 
     market_id: str
@@ -36,8 +35,8 @@ class MarketFeed:
     """Prices of late trades, or of earlier ones, the latest last: candidates for the last trade price."""
     active_ns: int = 0
     """When something last happened that a trade or a change of tick size may explain; 0 is never."""
-    tokens: list[TokenBook] = field(default_factory=list)
-    wanting: list[TokenBook] = field(default_factory=list)
+    tokens: list[Book] = field(default_factory=list)
+    wanting: list[Book] = field(default_factory=list)
     """Tokens that need a fresh book and have not been asked for yet."""
 
     def set_market(self, market: Market) -> None:

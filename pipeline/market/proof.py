@@ -8,6 +8,7 @@ a match of 160 bits is proof of everything that went into it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from pipeline.base.units import ONE_E6, parse_price_e6
 from pipeline.market.book import BookSide, OrderBook
@@ -31,7 +32,7 @@ class HashProof:
 
     __slots__ = ("_end", "_head", "feed", "newest_ts", "proven", "why")
 
-    def __init__(self, feed: MarketFeed) -> None:
+    def __init__(self, feed: MarketFeed[Any]) -> None:
         self.feed = feed
         self.proven: dict[Key, None] = {}
         self.why = "no book"

@@ -17,7 +17,7 @@ class Reports:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
-        self._unsaid: list[MarketFeed] = []
+        self._unsaid: list[MarketFeed[TokenBook]] = []
         self._status_due_ns: int | None = None
         self._checks_due_ns: int | None = None
 
@@ -27,7 +27,7 @@ class Reports:
         status, checks = self._status_due_ns, self._checks_due_ns
         return checks if status is None or (checks is not None and checks < status) else status
 
-    def say_later(self, feed: MarketFeed, now_ns: int) -> None:
+    def say_later(self, feed: MarketFeed[TokenBook], now_ns: int) -> None:
         """Have a market's totals said within a second, and its tokens' hash checks with the minute."""
         if feed.unsaid:
             return

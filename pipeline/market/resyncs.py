@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.market.budget import ResyncBudget
 from pipeline.market.market_feed import MarketFeed
 from pipeline.market.shelf import Shelf
+from pipeline.market.token_book import TokenBook
 from pipeline.messages import Message
 from pipeline.messages.control import BookWanted
 
@@ -25,7 +26,7 @@ class Resyncs:
         """The token waits no more."""
         self._budget.settled(token_id)
 
-    def with_wants(self, feed: MarketFeed, out: list[Message], now_ns: int) -> list[Message]:
+    def with_wants(self, feed: MarketFeed[TokenBook], out: list[Message], now_ns: int) -> list[Message]:
         """``out`` and the requests of those tokens of a market that have come to need a fresh book."""
         for book in feed.wanting:
             self._budget.want(book.token_id, now_ns)

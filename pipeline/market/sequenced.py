@@ -33,7 +33,7 @@ class SequencedBook(TokenBook):
 
     __slots__ = ("gap_before", "held", "line")
 
-    def __init__(self, token_id: str, feed: MarketFeed, rules: BookRules, line: SeqLine) -> None:
+    def __init__(self, token_id: str, feed: MarketFeed[TokenBook], rules: BookRules, line: SeqLine) -> None:
         super().__init__(token_id, feed, rules)
         self.line = line
         self.held: list[BookDelta] = []

@@ -19,7 +19,7 @@ class Shelf:
     def __init__(self, rules: BookRules) -> None:
         self.rules = rules
         self.catalogue = Catalogue()
-        self.feeds: dict[str, MarketFeed] = {}
+        self.feeds: dict[str, MarketFeed[TokenBook]] = {}
         self.hashed: dict[str, HashedBook] = {}
         self.sequenced: dict[str, SequencedBook] = {}
         self._lines: dict[str, SeqLine] = {}
@@ -64,7 +64,7 @@ class Shelf:
         found = (self.find(token_id) for token_id in token_ids)
         return [book for book in found if book is not None]
 
-    def feed(self, market_id: str) -> MarketFeed:
+    def feed(self, market_id: str) -> MarketFeed[TokenBook]:
         """The feed of a market."""
         feed = self.feeds.get(market_id)
         if feed is None:
@@ -89,7 +89,7 @@ class Shelf:
             book = self.sequenced[token_id] = SequencedBook(token_id, self.feed(market_id), self.rules, line)
         return book
 
-    def follow(self, markets: Iterable[Market]) -> list[MarketFeed]:
+    def follow(self, markets: Iterable[Market]) -> list[MarketFeed[TokenBook]]:
         """Learn the markets that are followed; returns the feeds of those that are followed no longer, taken off the shelf.
 
         What never was in the catalogue stays: the generic stream needs none.
@@ -104,7 +104,7 @@ class Shelf:
         gone = [market_id for market_id in old.markets if market_id not in self.catalogue.markets and market_id in self.feeds]
         return [self._take_off(market_id) for market_id in gone]
 
-    def _take_off(self, market_id: str) -> MarketFeed:
+    def _take_off(self, market_id: str) -> MarketFeed[TokenBook]:
         feed = self.feeds.pop(market_id)
         for book in feed.tokens:
             self.hashed.pop(book.token_id, None)

@@ -65,7 +65,7 @@ class TokenBook:
         "wanted",
     )
 
-    def __init__(self, token_id: str, feed: MarketFeed, rules: BookRules) -> None:
+    def __init__(self, token_id: str, feed: MarketFeed[TokenBook], rules: BookRules) -> None:
         self.token_id = token_id
         self.feed = feed
         self.rules = rules

@@ -197,7 +197,7 @@ class Follower:
             entry["outcome_id"] = book.token_id.removeprefix(f"{book.feed.market_id}/")
         return entry | {"bids": known.bids.text_levels(rising=False), "asks": known.asks.text_levels(rising=True)}
 
-    def _once_more(self, feed: MarketFeed, entries: list[tuple[str, Entry]]) -> list[tuple[str, Entry]]:
+    def _once_more(self, feed: MarketFeed[TokenBook], entries: list[tuple[str, Entry]]) -> list[tuple[str, Entry]]:
         """The first book again, where something happened lately that explains a hash that differs: a reader knows it by this.
 
         It tells of a last trade that no hash has used yet; the next batch's will.
