@@ -34,7 +34,8 @@ from pipeline.messages import Message
 from pipeline.messages.market import BookSnapshot, TradePrint
 from pipeline.messages.records import BookEvents, BookLevels
 
-INPUTS_MAGIC = b"polybot-inputs-2\n"
+ANY_VERSION = b"polybot-inputs-"
+INPUTS_MAGIC = ANY_VERSION + b"2\n"
 SEGMENT_BYTES = 16 << 20
 MIN_FREE_BYTES = 1 << 30
 """With less room on the disk no further segment is begun: journals and the database need it more."""

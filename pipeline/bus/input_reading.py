@@ -12,7 +12,7 @@ import msgspec
 
 from pipeline.base.errors import BadInput
 from pipeline.bus import input_log as log
-from pipeline.bus.input_log import INPUTS_MAGIC, log_of
+from pipeline.bus.input_log import ANY_VERSION, INPUTS_MAGIC, log_of
 from pipeline.bus.journal import scan
 from pipeline.bus.stage import Arrival, Gap, PeerStarted
 from pipeline.messages import Message, checkpoint, control, edges, market, orders, records
@@ -194,6 +194,8 @@ class LifeLog:
             data, fault = _bytes_of(path)
             if fault:
                 self.faults.append(f"{path}: {fault}")
+            if not data.startswith(INPUTS_MAGIC) and data.startswith(ANY_VERSION):
+                raise BadInput(f"{path}: was written by another version of Polybot; verify it with that one")
             if not data.startswith(INPUTS_MAGIC):
                 if data or index < len(self.files) - 1:
                     self.faults.append(f"{path}: is not an input log")

@@ -17,7 +17,7 @@ from pipeline.base.errors import BadInput, ConfigError
 from pipeline.base.halt_file import HaltWord
 from pipeline.base.settings import Settings
 from pipeline.bus.codec import encode, topic_of
-from pipeline.bus.input_log import InputLog
+from pipeline.bus.input_log import INPUTS_MAGIC, InputLog
 from pipeline.bus.input_reading import Head
 from pipeline.bus.journal_files import JournalFiles
 from pipeline.bus.journal_segments import DURABLE
@@ -160,6 +160,17 @@ def test_a_database_that_is_gone_or_another_one_is_told_as_unknown(state_dir: Pa
     with open_store(f"sqlite:///{state_dir / 'new.db'}"):
         pass
     assert "holds nothing of this session" in verify(session, db_url=f"sqlite:///{state_dir / 'new.db'}").rows.unknown
+
+
+def test_a_log_of_another_version_is_refused(state_dir: Path) -> None:
+    [file] = (state_dir / "runs" / NAME / "inputs").glob("*.scheduler.*")
+    data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    file.unlink()
+    file.with_suffix("" if file.suffix == ".gz" else file.suffix).write_bytes(
+        data.replace(INPUTS_MAGIC, b"polybot-inputs-1\n", 1)
+    )
+    with pytest.raises(BadInput, match=r"was written by another version of Polybot; verify it with that one"):
+        verified(state_dir)
 
 
 def test_other_settings_that_change_no_decision_are_told_as_such(state_dir: Path) -> None:
